@@ -1,0 +1,193 @@
+package cmdutil
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/leadgenctl/leadgenctl/internal/exit"
+)
+
+// CheckOutput refuses an unknown value of -o. Commands with further formats pass them.
+func (f *Factory) CheckOutput(further ...string) error {
+	known := append([]string{"table", "json", "yaml"}, further...)
+	for _, k := range known {
+		if f.Output == k {
+			return nil
+		}
+	}
+	return exit.Usagef("unknown output format %q; known are: %s", f.Output, strings.Join(known, ", "))
+}
+
+// Print writes a result in the format of -o: value as JSON or YAML (the same keys,
+// from its json tags), or, for a person, what table writes.
+func (f *Factory) Print(value any, table func(w io.Writer) error) error {
+	var err error
+	switch f.Output {
+	case "json":
+		err = writeJSON(f.IO.Out, value, "  ")
+	case "yaml":
+		err = writeYAML(f.IO.Out, value)
+	default:
+		err = table(f.IO.Out)
+	}
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
+
+// PrintLine writes one result of a stream: one JSON object a line, YAML documents, or table's line.
+func (f *Factory) PrintLine(value any, table func(w io.Writer) error) error {
+	switch f.Output {
+	case "json":
+		return writeJSON(f.IO.Out, value, "")
+	case "yaml":
+		if _, err := io.WriteString(f.IO.Out, "---\n"); err != nil {
+			return err
+		}
+		return writeYAML(f.IO.Out, value)
+	default:
+		return table(f.IO.Out)
+	}
+}
+
+func writeJSON(w io.Writer, value any, indent string) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	return enc.Encode(value)
+}
+
+// writeYAML goes by way of JSON, so that both formats have one shape; the order of keys is kept.
+func writeYAML(w io.Writer, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(data, &node); err != nil {
+		return err
+	}
+	plainStyle(&node)
+	enc := yaml.NewEncoder(w)
+	enc.SetIndent(2)
+	if err := enc.Encode(&node); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+// plainStyle drops JSON's braces and quotes; the encoder quotes what needs it.
+func plainStyle(n *yaml.Node) {
+	n.Style = 0
+	for _, c := range n.Content {
+		plainStyle(c)
+	}
+}
+
+// Table writes rows in columns without borders, as kubectl does. On a terminal
+// the last column is wrapped to its width; in a pipe no row is ever broken.
+func (f *Factory) Table(w io.Writer, header []string, rows [][]string) error {
+	opts := []tablewriter.Option{
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders:  tw.BorderNone,
+			Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone},
+		})),
+		tablewriter.WithHeaderAlignment(tw.AlignLeft),
+		tablewriter.WithRowAlignment(tw.AlignLeft),
+		tablewriter.WithPadding(tw.Padding{Right: "  ", Overwrite: true}),
+		tablewriter.WithHeaderAutoFormat(tw.Off),
+		tablewriter.WithTrimSpace(tw.Off),
+	}
+	if f.IO.OutIsTerminal() {
+		opts = append(opts, tablewriter.WithMaxWidth(f.IO.Width()), tablewriter.WithRowAutoWrap(tw.WrapNormal))
+	} else {
+		opts = append(opts, tablewriter.WithRowAutoWrap(tw.WrapNone))
+	}
+	t := tablewriter.NewTable(trimRight{w}, opts...)
+	upper := make([]string, len(header))
+	for i, h := range header {
+		upper[i] = strings.ToUpper(h)
+	}
+	t.Header(upper)
+	if err := t.Bulk(rows); err != nil {
+		return err
+	}
+	return t.Render()
+}
+
+// trimRight drops the padding that the table leaves at the end of a line.
+type trimRight struct{ w io.Writer }
+
+func (t trimRight) Write(p []byte) (int, error) {
+	lines := strings.Split(string(p), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	if _, err := io.WriteString(t.w, strings.Join(lines, "\n")); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Fields writes "name: value" lines with the values aligned, for one thing's details.
+func (f *Factory) Fields(w io.Writer, pairs ...[2]string) error {
+	width := 0
+	for _, p := range pairs {
+		width = max(width, len(p[0])+1)
+	}
+	for _, p := range pairs {
+		if p[1] == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, p[0]+":", p[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Age is a duration as a person says it: 45s, 12m, 3h20m, 5d4h.
+func Age(d time.Duration) string {
+	d = d.Round(time.Second)
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	}
+}
+
+// Time is a moment for tables, UTC to the second; "-" for none.
+func Time(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+// Bytes is a size as a person says it: 512 B, 1.5 MiB.
+func Bytes(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	size, unit := float64(n)/1024, 0
+	for ; size >= 1024 && unit < 4; unit++ {
+		size /= 1024
+	}
+	return fmt.Sprintf("%.1f %ciB", size, "KMGTP"[unit])
+}

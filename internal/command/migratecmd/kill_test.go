@@ -1,0 +1,45 @@
+package migratecmd_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"github.com/leadgenctl/leadgenctl/internal/crashpoint"
+	"github.com/leadgenctl/leadgenctl/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// The built binary, killed at each step of an online drop; the same command completes it.
+func TestOnlineDropSurvivesAKillAtEveryStep(t *testing.T) {
+	t.Parallel()
+	binary := testenv.Binary(t)
+	for _, at := range []string{"before:campaign_gate", "after:campaign_gate", "before:campaign_drop", "after:campaign_drop", "before:expand",
+		"after:expand", "before:batch", "before:verify", "after:constraint", "before:validate", "before:analyze", "before:swap", "after:swap"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			db := testenv.NewDatabase(t)
+			f := db.NewCampaign(t, "PAUSED")
+			up := func(env string) ([]byte, error) {
+				cmd := exec.Command(binary, "migrate", "up", "--strategy", "online", "--resolve", "RUNNING", "--yes", "--database-url", db.URL)
+				cmd.Env = append(os.Environ(), crashpoint.EnvVar+"="+env)
+				return cmd.CombinedOutput()
+			}
+			out, err := up(at)
+			var ee *exec.ExitError
+			if !errors.As(err, &ee) || ee.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+				t.Fatalf("it was not killed: %v\n%s", err, out)
+			}
+			if out, err := up(""); err != nil {
+				t.Fatalf("second run: %v\n%s", err, out)
+			}
+			if err := db.Expect(`SELECT status = 'RUNNING' AND (SELECT count(*) = 4 FROM pg_enum WHERE enumtypid = 'campaignstatus'::regtype)
+				AND NOT EXISTS (SELECT FROM pg_type WHERE typname LIKE 'leadgenctl_new%') FROM campaigns WHERE id = $1`, f.CampaignID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,105 @@
+package queuecmd
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
+	"github.com/leadgenctl/leadgenctl/internal/exit"
+	"github.com/leadgenctl/leadgenctl/queue"
+)
+
+func newGuard(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "guard",
+		Short: "The guard in the database that tests each change of a job's status",
+	}
+	cmd.AddCommand(newGuardStatus(f), newGuardMode(f, queue.GuardObserve, "Record illegal transitions, and let them pass"),
+		newGuardMode(f, queue.GuardEnforce, "Refuse illegal transitions"))
+	return cmd
+}
+
+func newGuardStatus(f *cmdutil.Factory) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "Show the mode and the newest violations",
+		Long:    "Show the mode and the newest violations. The command ends with exit code 1 where the guard is missing\nor tests other transitions than this program knows.",
+		Example: "  leadgenctl queue guard status\n  leadgenctl queue guard status -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, _, done, err := connect(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			defer done()
+			g, err := m.Guard(cmd.Context())
+			if err != nil {
+				return cmdutil.ExplainQueue(err)
+			}
+			if err := f.Print(g, func(w io.Writer) error { return guardText(f, w, g) }); err != nil {
+				return err
+			}
+			switch {
+			case g.Mode == queue.GuardMissing:
+				return exit.WithHint(&exit.Error{Code: exit.Findings, Err: fmt.Errorf("the guard is not installed")}, "run: leadgenctl migrate up --to base")
+			case !g.Current:
+				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("the guard tests other transitions than this program knows")}
+			}
+			return nil
+		},
+	}
+}
+
+func guardText(f *cmdutil.Factory, w io.Writer, g queue.GuardStatus) error {
+	if err := f.Fields(w, [2]string{"Mode", string(g.Mode)}, [2]string{"Violations", cmdutil.Count(g.Violations)}); err != nil || len(g.Recent) == 0 {
+		return err
+	}
+	rows := make([][]string, len(g.Recent))
+	for i, v := range g.Recent {
+		rows[i] = []string{cmdutil.Time(v.At), cmdutil.Count(v.JobID), string(v.Old), string(v.New), v.ApplicationName, v.User}
+	}
+	return f.Table(w, []string{"at", "job", "from", "to", "application", "user"}, rows)
+}
+
+type guardView struct {
+	Mode    queue.GuardMode `json:"mode"`
+	Changed bool            `json:"changed"`
+}
+
+func newGuardMode(f *cmdutil.Factory, mode queue.GuardMode, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:     string(mode),
+		Short:   short,
+		Example: "  leadgenctl queue guard " + string(mode),
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, _, done, err := connect(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			defer done()
+			g, err := m.Guard(cmd.Context())
+			if err != nil {
+				return cmdutil.ExplainQueue(err)
+			}
+			if g.Mode == queue.GuardMissing {
+				return exit.WithHint(exit.Refusedf("the guard is not installed"), "run: leadgenctl migrate up --to base")
+			}
+			changed, err := m.SetGuard(cmd.Context(), mode)
+			if err != nil {
+				return cmdutil.ExplainQueue(err)
+			}
+			v := guardView{mode, changed}
+			return f.Print(v, func(w io.Writer) error {
+				if !changed {
+					_, err := fmt.Fprintf(w, "the guard's mode is %s already; nothing changed\n", mode)
+					return err
+				}
+				_, err := fmt.Fprintf(w, "the guard's mode is %s now\n", mode)
+				return err
+			})
+		},
+	}
+}

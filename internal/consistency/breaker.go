@@ -1,0 +1,151 @@
+package consistency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
+)
+
+func breakerChecks() []*Check {
+	return []*Check{
+		{
+			ID: "LGB001", Family: Breaker, Severity: Error, Title: "The global breaker's key is missing",
+			Meaning: "Redis has no circuit_breaker:global. The app takes that for closed: if the breaker was open, its work goes on against a service that fails.",
+			Remedy:  "Run `leadgenctl migrate-state --dry-run`, then `leadgenctl migrate-state`, if this platform has not been migrated. Otherwise run `leadgenctl reconcile`: it puts back what PostgreSQL remembers. Then find out who deleted the key (FLUSHDB, a clean-up by pattern, a fail-over).",
+			Reads:   "GET circuit_breaker:global", needs: redisServer, inspect: keyMissing,
+		},
+		{
+			ID: "LGB002", Family: Breaker, Severity: Error, Title: "The global breaker's key does not hold a breaker",
+			Meaning: "The app and leadgenctl cannot read circuit_breaker:global: wrong Redis type, not JSON, or a state other than open and closed. Workers fail, or run as if it were closed.",
+			Remedy:  "Look at it: `redis-cli GET circuit_breaker:global`. Decide whether services work, then replace it: `leadgenctl breaker open --reason R --replace-malformed`, or `close` in place of `open`. Find out which program wrote it.",
+			Reads:   "GET circuit_breaker:global; HGETALL {circuit_breaker:global}:ledger", needs: redisServer, inspect: keyMalformed,
+		},
+		{
+			ID: "LGB003", Family: Breaker, Severity: Error, Title: "The global breaker's key will expire",
+			Meaning: "A worker wrote the key with a time to live (SETEX). When it runs out an open breaker closes unseen.",
+			Remedy:  "Run `leadgenctl reconcile`: it removes the time to live. The app's workers write it again at the next failure, so run it from cron.",
+			Reads:   "PTTL circuit_breaker:global", needs: redisServer, inspect: keyExpires,
+			fix: reconcileFix,
+		},
+		{
+			ID: "LGB004", Family: Breaker, Severity: Warning, Title: "Keys of the old per-service breakers are left",
+			Meaning: "Old workers still run and write them, or the old keys were never carried over. The new code does not look at them.",
+			Remedy:  "Run `leadgenctl migrate-state --dry-run` to see them, then `leadgenctl migrate-state`; during a rolling deploy `leadgenctl migrate-state --follow`. If they come back, an old worker is still running: restart it.",
+			Reads:   "TYPE, PTTL and the value of circuit_breaker:S, circuit_failures:S, circuit_success:S, queue_paused:S for each service S", needs: redisServer, inspect: oldKeysLeft,
+		},
+		{
+			ID: "LGB005", Family: Breaker, Severity: Error, Title: "Old breaker keys disagree with the global state",
+			Meaning: "An old key says that a service is open, half open or paused, or cannot be read, while the global breaker is closed: old and new workers act differently.",
+			Remedy:  "Run `leadgenctl migrate-state --dry-run`; it shows both values. Carry the old state over with `leadgenctl migrate-state --prefer=old` (opens the breaker), or drop it with `--prefer=global` when you know that the service works.",
+			Reads:   "the old keys, as LGB004, and GET circuit_breaker:global", needs: redisServer, twice: true, inspect: oldKeysDisagree,
+		},
+		{
+			ID: "LGB006", Family: Breaker, Severity: Error, Title: "Redis has lost the breaker's state",
+			Meaning: "PostgreSQL, or the breaker's own ledger, knows a later state than Redis shows: Redis was emptied, restored from an old copy, or failed over to a replica that lagged. If the breaker was open, workers now call services that fail.",
+			Remedy:  "Run `leadgenctl reconcile` at once: it puts the state back. Then look for the cause in the Redis log.",
+			Reads:   "GET circuit_breaker:global; HGETALL {circuit_breaker:global}:ledger; " + lastTransitionSQL, needs: redisServer | postgres, twice: true, inspect: stateLost,
+			fix: reconcileFix,
+		},
+		{
+			ID: "LGB007", Family: Breaker, Severity: Warning, Title: "The breaker has been open for long",
+			Meaning: "It has been open for longer than --max-open. Only a person closes it: it may have been forgotten, and every job waits.",
+			Remedy:  "See why with `leadgenctl breaker status`. When the service works again: `leadgenctl breaker close --reason R`.",
+			Reads:   "GET circuit_breaker:global", needs: redisServer, inspect: openLong,
+		},
+		{
+			ID: "LGB008", Family: Breaker, Severity: Error, Title: "A transition of the breaker is half applied",
+			Meaning: "The breaker was opened or closed in Redis, and PostgreSQL does not have it, or the jobs have not followed: the program was interrupted half-way.",
+			Remedy:  "Run `leadgenctl reconcile`: it finishes what was begun. It is safe at any moment.",
+			Reads:   "HGETALL {circuit_breaker:global}:ledger; " + lastTransitionSQL, needs: redisServer | postgres, twice: true, inspect: halfApplied,
+			fix: reconcileFix,
+		},
+		{
+			ID: "LGB009", Family: Breaker, Severity: Warning, Title: "A worker changed the breaker, and nobody has recorded it",
+			Meaning: "The app wrote circuit_breaker:global itself. The state counts, but it has no epoch, is in no history, and will expire.",
+			Remedy:  "Run `leadgenctl reconcile`: it records the transition, removes the time to live and lets the jobs follow. Run it from cron while old workers write the key.",
+			Reads:   "GET circuit_breaker:global; HGETALL {circuit_breaker:global}:ledger", needs: redisServer, twice: true, inspect: unrecorded,
+			fix: reconcileFix,
+		},
+		{
+			ID: "LGB010", Family: Breaker, Severity: Warning, Title: "Redis may evict the breaker's key",
+			Meaning: "maxmemory-policy lets Redis delete keys that have no time to live when memory is short. A deleted key is a closed breaker.",
+			Remedy:  "Set `maxmemory-policy` to `noeviction` or to a `volatile-` policy: `redis-cli CONFIG SET maxmemory-policy noeviction`, and in redis.conf or at your provider.",
+			Reads:   "INFO memory", needs: redisServer, inspect: evictable,
+		},
+		{
+			ID: "LGB011", Family: Breaker, Severity: Warning, Title: "Redis does not keep the breaker over a restart",
+			Meaning: "The server saves neither an append-only file nor snapshots, or its last save failed: after a restart the breaker is gone, which the app takes for closed.",
+			Remedy:  "Turn persistence on: `redis-cli CONFIG SET appendonly yes`, and in redis.conf or at your provider. If a save failed, look for a full disk in the Redis log.",
+			Reads:   "INFO persistence; CONFIG GET save", needs: redisServer, inspect: notPersisted,
+		},
+		{
+			ID: "LGB012", Family: Breaker, Severity: Warning, Title: "The clocks differ",
+			Meaning: "The clocks of Redis, PostgreSQL and this machine differ by more than --max-clock-difference: times in the history are wrong, and what is counted as old may not be.",
+			Remedy:  "See whether NTP runs on the machine that is off: `timedatectl status`, `chronyc tracking`.",
+			Reads:   "TIME of Redis; SELECT clock_timestamp()", needs: redisServer | postgres, inspect: clocksDiffer,
+		},
+	}
+}
+
+// readBreaker reads the breaker once for all checks of a look.
+func (l *look) readBreaker() (breaker.Status, error) {
+	if l.options.RedisErr != nil {
+		return breaker.Status{}, l.options.RedisErr
+	}
+	b, err := breaker.New(l.options.Redis, breaker.Settings{})
+	if err != nil {
+		return breaker.Status{}, err
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, l.options.Timeout)
+	defer cancel()
+	return b.State(ctx)
+}
+
+// readable is the breaker for a check that needs it to be one; a malformed key is LGB002's finding.
+func (l *look) readable() (breaker.Status, bool, error) {
+	st, err := l.breakerOnce()
+	var malformed *breaker.MalformedError
+	if errors.As(err, &malformed) {
+		return st, false, nil
+	}
+	return st, err == nil, err
+}
+
+func keyMissing(_ context.Context, l *look, _ *Check) (outcome, error) {
+	st, ok, err := l.readable()
+	if err != nil || !ok || st.Exists {
+		return outcome{}, err
+	}
+	sample := breaker.DefaultKey + " does not exist"
+	if st.Lost {
+		sample += fmt.Sprintf("; it was open since %s", moment(st.OpenedAt))
+	}
+	return one(sample), nil
+}
+
+func keyMalformed(_ context.Context, l *look, _ *Check) (outcome, error) {
+	_, err := l.breakerOnce()
+	var malformed *breaker.MalformedError
+	if errors.As(err, &malformed) {
+		return one(malformed.Error()), nil
+	}
+	return outcome{}, err
+}
+
+func keyExpires(_ context.Context, l *look, _ *Check) (outcome, error) {
+	st, ok, err := l.readable()
+	if err != nil || !ok || st.TTL == 0 {
+		return outcome{}, err
+	}
+	return one(fmt.Sprintf("%s (%s) expires in %s", breaker.DefaultKey, st.State, st.TTL.Round(time.Second))), nil
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "an unknown time"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,92 @@
+package consistency
+
+import "context"
+
+// campaigns is what every check of campaigns reads.
+const campaigns = "campaigns c LEFT JOIN organizations o ON o.id = c.organization_id"
+
+const campaignSample = `format('campaign %s "%s" (%s) of organization %s, since %s', c.id, c.name, c.status, c.organization_id, to_char(c.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))`
+
+func campaignChecks() []*Check {
+	return []*Check{
+		{
+			ID: "LGC001", Family: Campaign, Severity: Error, Title: "Campaigns are PAUSED",
+			Meaning: "Campaigns no longer pause, and the app's new code has no such status: it fails as soon as it reads one of these rows.",
+			Remedy:  "Run `leadgenctl campaign check-paused` to see them, then `leadgenctl campaign resolve-paused --to RUNNING` (`--undo` brings them back exactly).",
+			table:   &rowSet{from: campaigns, where: "c.status::text IN ('PAUSED', 'PAUSED__retired')", key: "c.id", sample: campaignSample},
+		},
+		{
+			ID: "LGC002", Family: Campaign, Severity: Warning, Title: "The enumeration campaignstatus still has PAUSED",
+			Meaning: "Any old program can write PAUSED again, and the new code fails on it.",
+			Remedy:  "When no old worker runs any more: `leadgenctl migrate plan`, then `leadgenctl migrate up`. It installs the gate and retires the value without blocking writers.",
+			needs:   postgres, inspect: enumHasPaused, Reads: enumHasPausedSQL,
+		},
+		{
+			ID: "LGC003", Family: Campaign, Severity: Error, Title: "Campaigns have no valid organization",
+			Meaning: "organization_id names no organization. The app cannot show or run these campaigns.",
+			Remedy:  "Look at the campaigns named here. Restore the organization from a backup, or give them another: `UPDATE campaigns SET organization_id = '…' WHERE id IN (…)`.",
+			table:   &rowSet{from: campaigns, where: "o.id IS NULL", key: "c.id", sample: campaignSample},
+		},
+		{
+			ID: "LGC004", Family: Campaign, Severity: Warning, Title: "Nothing keeps campaigns from becoming PAUSED",
+			Meaning: "The value is in the enumeration and the gate (a check constraint) is missing or was not validated: an old program can write PAUSED at any moment.",
+			Remedy:  "When no old worker runs any more: `leadgenctl migrate plan`, then `leadgenctl migrate up --to campaign_gate_valid`.",
+			needs:   postgres, inspect: gateMissing, Reads: gateSQL,
+		},
+		{
+			ID: "LGC005", Family: Campaign, Severity: Warning, Title: "Campaigns run on although every job has ended",
+			Meaning: "The campaign is RUNNING, all its jobs ended more than 10 minutes ago, and nothing will end it.",
+			Remedy:  "Look at its jobs. If they are all right: `UPDATE campaigns SET status = 'COMPLETED', completed_at = now() WHERE id IN (…)`; if they failed, FAILED with failed_at.",
+			twice:   true, table: &rowSet{from: campaignJobs, where: "c.status::text = 'RUNNING' AND j.active = 0 AND j.last < now() - interval '10 minutes'", key: "c.id", sample: campaignJobSample},
+		},
+		{
+			ID: "LGC006", Family: Campaign, Severity: Warning, Title: "Ended campaigns have active jobs",
+			Meaning: "The campaign is COMPLETED or FAILED, and jobs of it (clean-ups aside) are pending, processing or paused: they will work for nothing, or change what is final.",
+			Remedy:  "Cancel them if nobody needs their result: `UPDATE jobs SET status = 'CANCELLED', error = 'campaign ended', completed_at = now() WHERE campaign_id = '…' AND status IN ('PENDING', 'PAUSED')`.",
+			twice:   true, table: &rowSet{from: campaignJobs, where: "c.status::text IN ('COMPLETED', 'FAILED') AND j.working > 0", key: "c.id", sample: campaignJobSample},
+		},
+		{
+			ID: "LGC007", Family: Campaign, Severity: Warning, Title: "Leads name an enrichment job that does not exist",
+			Meaning: "enrichment_job_id is no job's id: the lead waits for an enrichment that nobody does, and a resume cannot find its lead.",
+			Remedy:  "Empty it, so that the app enriches the lead again: `UPDATE leads SET enrichment_job_id = NULL WHERE id IN (…)`.",
+			table: &rowSet{from: "leads l LEFT JOIN jobs j ON j.id = CASE WHEN l.enrichment_job_id ~ '^[0-9]{1,9}$' THEN l.enrichment_job_id::integer END",
+				where: "l.enrichment_job_id IS NOT NULL AND j.id IS NULL", key: "l.id", sample: "format('lead %s of campaign %s: job %s', l.id, l.campaign_id, l.enrichment_job_id)"},
+		},
+	}
+}
+
+// campaignJobs puts the jobs of each campaign beside it: active is all that has not
+// ended, working the same without clean-ups, which follow a campaign's end.
+const campaignJobs = `campaigns c JOIN (SELECT campaign_id, count(*) FILTER (WHERE status IN ('PENDING', 'PROCESSING', 'PAUSED')) AS active,
+	count(*) FILTER (WHERE status IN ('PENDING', 'PROCESSING', 'PAUSED') AND job_type <> 'CLEANUP_CAMPAIGN') AS working,
+	max(coalesce(completed_at, updated_at, created_at)) AS last FROM jobs GROUP BY campaign_id) j ON j.campaign_id = c.id`
+
+const campaignJobSample = `format('campaign %s "%s" (%s): %s active jobs', c.id, c.name, c.status, j.active)`
+
+const gateSQL = `SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype('campaignstatus') AND enumlabel = 'PAUSED'),
+	(SELECT bool_or(convalidated) FROM pg_constraint WHERE conrelid = to_regclass('campaigns') AND conname = 'leadgenctl_campaign_not_paused')`
+
+func gateMissing(ctx context.Context, l *look, _ *Check) (outcome, error) {
+	var (
+		possible  bool
+		validated *bool
+	)
+	err := l.row(ctx, gateSQL, nil, &possible, &validated)
+	switch {
+	case err != nil || !possible:
+		return outcome{}, err
+	case validated == nil:
+		return one("the constraint leadgenctl_campaign_not_paused is missing"), nil
+	case !*validated:
+		return one("the constraint leadgenctl_campaign_not_paused is not validated"), nil
+	}
+	return outcome{}, nil
+}
+
+const enumHasPausedSQL = `SELECT format('type %s, label %s', enumtypid::regtype, enumlabel) FROM pg_enum
+WHERE enumtypid = to_regtype('campaignstatus') AND enumlabel = 'PAUSED'`
+
+func enumHasPaused(ctx context.Context, l *look, _ *Check) (outcome, error) {
+	found, err := l.texts(ctx, enumHasPausedSQL)
+	return many(l, found), err
+}

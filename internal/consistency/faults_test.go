@@ -1,0 +1,285 @@
+package consistency_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
+	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/testenv"
+	"github.com/leadgenctl/leadgenctl/migrate/schema"
+)
+
+// fault is one thing that goes wrong on the platform.
+type fault struct {
+	id    string
+	name  string
+	make  func(h *house)
+	with  func(o *consistency.Options) // for the run that must find it
+	count int64
+	says  []string // in the samples
+	also  []string // further checks that must find something too
+}
+
+// Every check finds its fault, says which row it is, and is silent before. Nothing
+// else is found, but what the fault brings with it.
+func TestEveryCheckFindsItsFault(t *testing.T) {
+	t.Parallel()
+	covered := map[string]bool{}
+	for _, f := range faults {
+		covered[f.id] = true
+		t.Run(f.id+" "+f.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			h.healthy("before the fault")
+			f.make(h)
+			if f.with == nil {
+				f.with = func(*consistency.Options) {}
+			}
+			r := h.run(f.with)
+			got := find(r, f.id)
+			want := consistency.Fail
+			if got.Severity == consistency.Info {
+				want = consistency.Pass
+			}
+			if got.Status != want || got.Count != f.count || !containsAll(got.Samples, f.says...) {
+				t.Errorf("%s: %s, %d found (want %d), samples %q (want %q), %s", f.id, got.Status, got.Count, f.count, got.Samples, f.says, got.Message)
+			}
+			expected := map[string]bool{f.id: true}
+			for _, id := range f.also {
+				expected[id] = true
+				if st := find(r, id).Status; st != consistency.Fail && st != consistency.Errored {
+					t.Errorf("%s does not find it: %+v", id, find(r, id))
+				}
+			}
+			for _, c := range r.Checks {
+				if !expected[c.ID] && (c.Status == consistency.Fail || c.Status == consistency.Errored) {
+					t.Errorf("%s, too: %s %d %q %s", c.ID, c.Status, c.Count, c.Samples, c.Message)
+				}
+			}
+		})
+	}
+	for _, c := range consistency.Catalogue() {
+		if !covered[c.ID] {
+			t.Errorf("%s has no fault in this test", c.ID)
+		}
+	}
+}
+
+var faults = []fault{
+	{id: "LGB001", name: "the key is deleted", count: 1, says: []string{"circuit_breaker:global"},
+		make: func(h *house) { h.must(h.redis.Client.Del(context.Background(), breaker.DefaultKey).Err()) }},
+	{id: "LGB002", name: "rubbish", count: 1, says: []string{"circuit_breaker:global", "not JSON"},
+		make: func(h *house) { h.set(breaker.DefaultKey, "open", 0) }},
+	{id: "LGB002", name: "a hash", count: 1, says: []string{"wrong Redis type"},
+		make: func(h *house) {
+			h.must(h.redis.Client.Del(context.Background(), breaker.DefaultKey).Err())
+			h.must(h.redis.Client.HSet(context.Background(), breaker.DefaultKey, "state", "open").Err())
+		}},
+	{id: "LGB003", name: "a day to live", count: 1, says: []string{"closed", "expires in 24h0m0s"},
+		make: func(h *house) {
+			h.must(h.redis.Client.Expire(context.Background(), breaker.DefaultKey, 24*time.Hour).Err())
+		}},
+	{id: "LGB004", name: "a closed circuit and its failures", count: 2, says: []string{"circuit_breaker:apollo: closed, expires in 10m0s", "circuit_failures:apollo"},
+		make: func(h *house) {
+			h.set("circuit_breaker:apollo", `{"state": "closed", "opened_at": null, "metadata": {}}`, 10*time.Minute)
+			h.set("circuit_breaker:apollo:notes", "no breaker", 0)
+			h.must(h.redis.Client.ZAdd(context.Background(), "circuit_failures:apollo", zMember()).Err())
+		}},
+	{id: "LGB005", name: "open, paused and malformed", count: 3, says: []string{"circuit_breaker:apollo: half_open", "queue_paused:openai: paused", "circuit_breaker:openai: malformed"}, also: []string{"LGB004"},
+		make: func(h *house) {
+			h.set("circuit_breaker:apollo", `{"state": "half_open", "opened_at": null, "metadata": {}}`, time.Minute)
+			h.set("queue_paused:openai", `{"paused_at": "2026-01-05T10:20:41.871164", "service": "openai", "reason": "circuit_breaker_open"}`, time.Minute)
+			h.set("circuit_breaker:openai", "?", time.Minute)
+		}},
+	{id: "LGQ001", name: "a job is made while the breaker is open", count: 2, says: []string{"PENDING", "PROCESSING", "of campaign"},
+		make: func(h *house) {
+			h.open()
+			h.db.NewCampaign(h.t, "RUNNING", testenv.Job{}, testenv.Job{Status: "PROCESSING"})
+		}},
+	{id: "LGQ002", name: "a job stays paused", count: 1, says: []string{"PAUSED"},
+		make: func(h *house) { h.db.NewCampaign(h.t, "RUNNING", testenv.Job{}, testenv.Job{Status: "PAUSED"}) }},
+	{id: "LGQ003", name: "no campaign, and one that is gone", count: 2, says: []string{"of campaign none", "of campaign c-gone"},
+		make: func(h *house) {
+			h.exec("ALTER TABLE jobs DROP CONSTRAINT jobs_campaign_id_fkey")
+			h.exec("INSERT INTO jobs (task_id, name, status, campaign_id, completed_at) VALUES ('a', 'a', 'FAILED', NULL, now()), ('b', 'b', 'FAILED', 'c-gone', now())")
+		}},
+	{id: "LGC001", name: "two paused campaigns", count: 2, says: []string{"Test campaign", "PAUSED"}, also: []string{"LGC002", "LGC004", "LGS002"},
+		make: func(h *house) {
+			h.oldEnum()
+			h.db.NewCampaign(h.t, "PAUSED")
+			h.db.NewCampaign(h.t, "PAUSED")
+		}},
+	{id: "LGC002", name: "the value is back", count: 1, says: []string{"type campaignstatus, label PAUSED"}, also: []string{"LGC004", "LGS002"},
+		make: func(h *house) { h.oldEnum() }},
+	{id: "LGC003", name: "the organization is gone", count: 1, says: []string{"Test campaign"},
+		make: func(h *house) {
+			h.exec("ALTER TABLE campaigns DROP CONSTRAINT campaigns_organization_id_fkey")
+			h.exec("DELETE FROM organizations WHERE id = $1", h.fixture.OrganizationID)
+		}},
+	{id: "LGS001", name: "the label", count: 1, says: []string{"label paused"},
+		make: func(h *house) { h.exec("ALTER TYPE jobstatus ADD VALUE 'paused'") }},
+	{id: "LGS001", name: "a row that holds it", count: 2, says: []string{"job ", "label paused"},
+		make: func(h *house) {
+			h.exec("ALTER TYPE jobstatus ADD VALUE 'paused'")
+			h.exec("ALTER TABLE jobs DROP CONSTRAINT leadgenctl_status_spelling")
+			h.db.NewCampaign(h.t, "RUNNING", testenv.Job{}, testenv.Job{Status: "paused"})
+		}},
+	{id: "LGB006", name: "Redis is emptied while open", count: 1, says: []string{"PostgreSQL knows epoch 3 (open"}, also: []string{"LGB001", "LGQ002"},
+		make: func(h *house) {
+			h.open()
+			h.must(h.redis.Client.FlushDB(context.Background()).Err())
+		}},
+	{id: "LGB006", name: "the key is gone while open", count: 1, says: []string{"the key is gone"}, also: []string{"LGB001"},
+		make: func(h *house) {
+			h.open()
+			h.must(h.redis.Client.Del(context.Background(), breaker.DefaultKey).Err())
+		}},
+	{id: "LGB007", name: "open for long", count: 1, says: []string{"Apollo 502", "tester@host"},
+		make: func(h *house) { h.open() }, with: func(o *consistency.Options) { o.MaxOpen = time.Nanosecond }},
+	{id: "LGB008", name: "opened in Redis alone", count: 1, says: []string{"Redis knows epoch 3 (open", "PostgreSQL knows epoch 2 (closed)"}, also: []string{"LGQ001"},
+		make: func(h *house) {
+			_, err := h.breaker.Open(context.Background(), breaker.OpenOptions{Reason: "r"})
+			h.must(err)
+		}},
+	{id: "LGB008", name: "recorded and not applied", count: 1, says: []string{"epoch 2", "have not followed"},
+		make: func(h *house) { h.exec("UPDATE leadgenctl.breaker_transitions SET applied_at = NULL WHERE epoch = 2") }},
+	{id: "LGB009", name: "Python opens", count: 1, says: []string{"open since 2026-01-05", "Apollo 502 Bad Gateway"}, also: []string{"LGB003", "LGB007", "LGQ001"},
+		make: func(h *house) {
+			h.set(breaker.DefaultKey, `{"state": "open", "opened_at": "2026-01-05T10:20:41.870963", "closed_at": null, "metadata": {"last_error": "Apollo 502 Bad Gateway", "error_type": "http_5xx", "failed_at": "2026-01-05T10:20:41.870963"}}`, 24*time.Hour)
+		}},
+	{id: "LGB010", name: "allkeys-lru", count: 1, says: []string{"allkeys-lru"},
+		make: func(h *house) {
+			h.must(h.redis.Client.ConfigSet(context.Background(), "maxmemory-policy", "allkeys-lru").Err())
+		}},
+	{id: "LGB011", name: "no persistence", count: 1, says: []string{"save is empty"},
+		make: func(h *house) {
+			h.must(h.redis.Client.ConfigSet(context.Background(), "save", "").Err())
+			h.must(h.redis.Client.ConfigSet(context.Background(), "appendonly", "no").Err())
+		}},
+	{id: "LGB012", name: "stricter than any clock", count: 3, says: []string{"Redis and PostgreSQL"},
+		make: func(h *house) {}, with: func(o *consistency.Options) { o.MaxClock = time.Nanosecond }},
+	{id: "LGQ004", name: "a worker's habit", count: 1, says: []string{"PAUSED"},
+		make: func(h *house) {
+			h.open()
+			h.exec("UPDATE jobs SET completed_at = now() WHERE id = $1", h.fixture.JobIDs[0])
+		}},
+	{id: "LGQ005", name: "no task id", count: 1, says: []string{"PENDING"},
+		make: func(h *house) {
+			h.exec("UPDATE jobs SET task_id = NULL, created_at = now() - interval '1 hour', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0])
+		}},
+	{id: "LGQ012", name: "ended at no time", count: 2, says: []string{"COMPLETED", "FAILED"},
+		make: func(h *house) {
+			h.db.NewCampaign(h.t, "COMPLETED", testenv.Job{Status: "COMPLETED"}, testenv.Job{Status: "FAILED"})
+		}},
+	{id: "LGQ013", name: "a batch waits", count: 1, says: []string{"1 jobs", "broker is away"},
+		make: func(h *house) {
+			h.exec(`INSERT INTO leadgenctl.outbox (epoch, job_ids, task_ids, old_task_ids, created_at, last_error)
+				VALUES (2, '{1}', ARRAY[gen_random_uuid()], '{a}', now() - interval '1 hour', 'broker is away')`)
+		}},
+	{id: "LGQ014", name: "one failure today, one last week", count: 1, says: []string{"job 7 after 5 attempts: queue is full"},
+		make: func(h *house) {
+			h.exec(`INSERT INTO leadgenctl.dispatch_failures (job_id, attempts, error, at) VALUES (7, 5, 'queue is full', now()), (8, 5, 'old', now() - interval '7 days')`)
+		}},
+	{id: "LGQ015", name: "disabled", count: 1, says: []string{"missing or disabled"},
+		make: func(h *house) { h.exec("ALTER TABLE jobs DISABLE TRIGGER leadgenctl_job_guard") }},
+	{id: "LGQ015", name: "of another version", count: 1, says: []string{"other transitions"},
+		make: func(h *house) { h.exec("UPDATE leadgenctl.job_guard SET condition = 'false'") }},
+	{id: "LGQ016", name: "a completed job works again", count: 1, says: []string{"COMPLETED to PROCESSING"},
+		make: func(h *house) { h.exec("UPDATE jobs SET status = 'PROCESSING' WHERE status = 'COMPLETED'") }},
+	{id: "LGC004", name: "dropped", count: 1, says: []string{"is missing"}, also: []string{"LGC002", "LGS002"},
+		make: func(h *house) {
+			h.oldEnum()
+		}},
+	{id: "LGC004", name: "not validated", count: 1, says: []string{"not validated"}, also: []string{"LGC002", "LGS002"},
+		make: func(h *house) {
+			h.oldEnum()
+			s, err := schema.New(h.db.Pool, schema.Settings{})
+			h.must(err)
+			h.must(s.Up(context.Background(), "campaign_gate"))
+		}},
+	{id: "LGC005", name: "nobody ended it", count: 1, says: []string{"RUNNING", "0 active jobs"},
+		make: func(h *house) {
+			h.exec("UPDATE jobs SET status = 'COMPLETED', created_at = now() - interval '2 hours', updated_at = now() - interval '1 hour', completed_at = now() - interval '1 hour'")
+		}},
+	{id: "LGC006", name: "ended too early", count: 1, says: []string{"COMPLETED", "2 active jobs"},
+		make: func(h *house) { h.exec("UPDATE campaigns SET status = 'COMPLETED'") }},
+	{id: "LGC007", name: "no such job, no number", count: 2, says: []string{"lead l1", "job 999999", "job nonsense"},
+		make: func(h *house) {
+			h.exec(`INSERT INTO leads (id, campaign_id, enrichment_job_id) VALUES ('l0', $1, NULL), ('l1', $1, '999999'), ('l2', $1, 'nonsense'), ('l3', $1, $2)`,
+				h.fixture.CampaignID, strconv.FormatInt(h.fixture.JobIDs[0], 10))
+		}},
+	{id: "LGS002", name: "our tables only", count: 3, says: []string{"campaign_gate"}, also: []string{"LGC002", "LGC004"},
+		make: func(h *house) { h.oldEnum() }},
+	{id: "LGS003", name: "dirty", count: 1, says: []string{"is dirty"},
+		make: func(h *house) { h.exec("UPDATE leadgenctl.schema_migrations SET dirty = true") }},
+	{id: "LGS003", name: "from the future", count: 1, says: []string{"version 9999 is unknown"},
+		make: func(h *house) { h.exec("UPDATE leadgenctl.schema_migrations SET version = 9999") }},
+	{id: "LGS004", name: "another head", count: 1, says: []string{"deadbeef0000"},
+		make: func(h *house) { h.exec("UPDATE alembic_version SET version_num = 'deadbeef0000'") }},
+	{id: "LGS005", name: "a label nobody knows, and one that is gone", count: 3, says: []string{"jobstatus.STALLED is unknown", "jobtype.CLEANUP_CAMPAIGN is missing"}, also: []string{"LGC005", "LGC006"},
+		make: func(h *house) {
+			h.exec("ALTER TYPE jobstatus ADD VALUE 'STALLED'")
+			h.exec("ALTER TYPE jobtype RENAME VALUE 'CLEANUP_CAMPAIGN' TO 'cleanup'")
+		}},
+	{id: "LGS006", name: "a unique index that could not be", count: 1, says: []string{"ix_broken on jobs"},
+		make: func(h *house) {
+			if _, err := h.db.Pool.Exec(context.Background(), "CREATE UNIQUE INDEX CONCURRENTLY ix_broken ON jobs (campaign_id)"); err == nil {
+				h.t.Fatal("the index could be built")
+			}
+		}},
+	{id: "LGS007", name: "not valid", count: 1, says: []string{"constraint later on leads"},
+		make: func(h *house) { h.exec("ALTER TABLE leads ADD CONSTRAINT later CHECK (email <> '') NOT VALID") }},
+	{id: "LGS008", name: "a column is gone", count: 1, says: []string{"leads.enrichment_job_id"}, also: []string{"LGC007"},
+		make: func(h *house) { h.exec("ALTER TABLE leads DROP COLUMN enrichment_job_id") }},
+	{id: "LGE001", name: "newer ones are wanted", count: 2, says: []string{"Redis ", "PostgreSQL "},
+		make: func(h *house) {}, with: func(o *consistency.Options) { o.MinPostgres, o.MinRedis = 99, "99.1" }},
+	{id: "LGE002", name: "a replica whose master is away", count: 1, says: []string{"link is down"},
+		make: func(h *house) { h.must(h.redis.Client.ReplicaOf(context.Background(), "127.0.0.1", "1").Err()) }},
+	{id: "LGE003", name: "a superuser", count: 1, says: []string{"superuser"}, make: func(h *house) {}},
+	{id: "LGE004", name: "messages wait", count: 1, says: []string{"2 messages wait"}, also: []string{"LGQ017"},
+		make: func(h *house) { h.must(h.redis.Client.LPush(context.Background(), "celery", "{}", "{}").Err()) }},
+	{id: "LGQ006", name: "the message is gone", count: 1, says: []string{"job ", "FETCH_LEADS"},
+		make: func(h *house) {
+			h.exec("UPDATE jobs SET created_at = now() - interval '5 minutes', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0])
+		}},
+	{id: "LGQ007", name: "resumed beside the old message", count: 1, says: []string{"job 1: a second message"},
+		make: func(h *house) {
+			h.worker()
+			h.publish("first", h.fixture.JobIDs[0])
+			h.publish("second", h.fixture.JobIDs[0])
+		}},
+	{id: "LGQ008", name: "done and queued", count: 1, says: []string{"task again", "is COMPLETED"},
+		make: func(h *house) {
+			h.worker()
+			h.publish("again", h.fixture.JobIDs[2])
+		}},
+	{id: "LGQ009", name: "no such job", count: 1, says: []string{"task astray: there is no job 424242"},
+		make: func(h *house) {
+			h.worker()
+			h.publish("astray", 424242)
+		}},
+	{id: "LGQ010", name: "the worker died an hour ago", count: 1, says: []string{"PROCESSING since"},
+		make: func(h *house) {
+			h.exec("UPDATE jobs SET created_at = now() - interval '1 hour', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[1])
+		}},
+	{id: "LGQ011", name: "reserved for two hours", count: 1, says: []string{"delivery tag-1"},
+		make: func(h *house) {
+			h.must(h.redis.Client.ZAdd(context.Background(), "unacked_index", redis.Z{Score: float64(time.Now().Add(-2 * time.Hour).Unix()), Member: "tag-1"},
+				redis.Z{Score: float64(time.Now().Unix()), Member: "tag-2"}).Err())
+		}},
+	{id: "LGQ017", name: "no JSON, and no id", count: 2, says: []string{"celery, index 0", "crashes the worker"},
+		make: func(h *house) {
+			h.worker()
+			h.must(h.redis.Client.LPush(context.Background(), "celery", "rubbish", `{"headers": {"task": "x"}, "properties": {}}`).Err())
+		}},
+	{id: "LGQ018", name: "nobody reads the answers", count: 1, says: []string{"dead.reply.celery.pidbox: 2 answers"},
+		make: func(h *house) {
+			h.must(h.redis.Client.SAdd(context.Background(), "_kombu.binding.reply.celery.pidbox", "dead\x06\x16\x06\x16dead.reply.celery.pidbox").Err())
+			h.must(h.redis.Client.LPush(context.Background(), "dead.reply.celery.pidbox", "a", "b").Err())
+		}},
+}

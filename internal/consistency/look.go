@@ -1,0 +1,165 @@
+package consistency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
+)
+
+// look is one look at the stores. What several checks need is read once.
+type look struct {
+	ctx     context.Context // of the whole look, for what is read once for several checks
+	options *Options
+	started time.Time
+
+	mu sync.Mutex // guards the connection to PostgreSQL
+	tx pgx.Tx
+	// gone is why PostgreSQL cannot be read any more.
+	gone error
+
+	breakerOnce func() (breaker.Status, error)
+	oldKeysOnce func() ([]oldKey, error)
+	infoOnce    func() (map[string]string, error)
+	surveyOnce  func() (*survey, error)
+	counts      map[string]*scan // by table, of the row checks
+	tables      func() (map[string]bool, error)
+}
+
+func newLook(ctx context.Context, o *Options, checks []*Check) *look {
+	l := &look{ctx: ctx, options: o, started: time.Now(), gone: o.PostgresErr, counts: make(map[string]*scan)}
+	for _, c := range checks {
+		if c.table != nil {
+			if l.counts[c.table.from] == nil {
+				l.counts[c.table.from] = &scan{}
+			}
+			l.counts[c.table.from].checks = append(l.counts[c.table.from].checks, c)
+		}
+	}
+	l.breakerOnce = sync.OnceValues(l.readBreaker)
+	l.oldKeysOnce = sync.OnceValues(l.readOldKeys)
+	l.surveyOnce = sync.OnceValues(l.readSurvey)
+	l.infoOnce = sync.OnceValues(l.readInfo)
+	l.tables = sync.OnceValues(l.readTables)
+	return l
+}
+
+// close ends the transaction; it changed nothing.
+func (l *look) close() {
+	if l.tx != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = l.tx.Rollback(ctx) // read only: there is nothing to lose
+	}
+}
+
+// begin starts the look's transaction, once. The caller holds l.mu.
+func (l *look) begin(ctx context.Context) error {
+	if l.gone != nil || l.tx != nil {
+		return l.gone
+	}
+	tx, err := l.options.Pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err == nil {
+		_, err = tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", l.options.StatementTimeout.Milliseconds()))
+	}
+	if err != nil {
+		l.gone = fmt.Errorf("begin a snapshot of PostgreSQL: %w", err)
+		return l.gone
+	}
+	l.tx = tx
+	return nil
+}
+
+// query runs one statement under a savepoint, so that one that fails spoils no other.
+func (l *look) query(ctx context.Context, sql string, args []any, read func(pgx.Rows) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.begin(ctx); err != nil {
+		return err
+	}
+	// The server's own time-out ends a statement and keeps the connection; this one ends a dead connection.
+	ctx, cancel := context.WithTimeout(ctx, l.options.StatementTimeout+5*time.Second)
+	defer cancel()
+	err := pgx.BeginFunc(ctx, l.tx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		if err := read(rows); err != nil {
+			return err
+		}
+		rows.Close()
+		return rows.Err()
+	})
+	if err != nil && l.tx.Conn().IsClosed() {
+		l.gone = fmt.Errorf("the connection to PostgreSQL broke off: %w", err)
+		return l.gone
+	}
+	return err
+}
+
+// texts reads a one-column result.
+func (l *look) texts(ctx context.Context, sql string, args ...any) ([]string, error) {
+	var out []string
+	err := l.query(ctx, sql, args, func(rows pgx.Rows) error {
+		var err error
+		out, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return out, err
+}
+
+// row reads one row.
+func (l *look) row(ctx context.Context, sql string, args []any, dest ...any) error {
+	return l.query(ctx, sql, args, func(rows pgx.Rows) error {
+		if !rows.Next() {
+			if err := rows.Err(); err != nil {
+				return err
+			}
+			return pgx.ErrNoRows
+		}
+		return rows.Scan(dest...)
+	})
+}
+
+// readTables lists our own tables, so that checks on them can tell "not installed" from "cannot be read".
+func (l *look) readTables() (map[string]bool, error) {
+	names, err := l.texts(l.ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'leadgenctl' AND c.relkind IN ('r', 'p')`)
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[string]bool)
+	for _, n := range names {
+		have[n] = true
+	}
+	return have, nil
+}
+
+// installed says whether one of our tables is there.
+func (l *look) installed(table string) (bool, error) {
+	have, err := l.tables()
+	return have[table], err
+}
+
+// plain is an error for a report: without the statement that met it.
+func plain(err error) string {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		switch pe.Code {
+		case "57014":
+			return pe.Message + " (raise --statement-timeout)"
+		case "42501":
+			return pe.Message + " (grant the right to this role; see README, Least privilege)"
+		}
+		return pe.Message
+	}
+	return err.Error()
+}

@@ -1,0 +1,162 @@
+package consistency
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
+	"github.com/leadgenctl/leadgenctl/queue"
+)
+
+// jobs is what every check of jobs reads, so that one scan serves all. A missing
+// campaign shows as a null c.id.
+const jobs = "jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id"
+
+// jobSample names a job.
+const jobSample = `format('job %s (%s, %s) of campaign %s', j.id, j.job_type, j.status, coalesce(j.campaign_id, 'none'))`
+
+func queueChecks() []*Check {
+	return sorted(append(taskChecks(), []*Check{
+		{
+			ID: "LGQ001", Family: Queue, Severity: Error, Title: "Jobs are active while the breaker is open",
+			Meaning: "PENDING or PROCESSING jobs while no service may be called: workers will run into the open breaker, or call a service that fails.",
+			Remedy:  "Run `leadgenctl reconcile`: it pauses them as opening would have done. If new ones keep coming, a program starts jobs without asking the breaker: stop it.",
+			twice:   true, needs: redisServer, table: &rowSet{from: jobs, where: "j.status IN ('PENDING', 'PROCESSING')", key: "j.id", sample: jobSample, judge: breakerIs(breaker.Open)}, fix: reconcileFix,
+		},
+		{
+			ID: "LGQ002", Family: Queue, Severity: Error, Title: "Jobs are paused while the breaker is closed",
+			Meaning: "Nobody will resume these jobs: closing has been done, and they were left, or a worker paused them afterwards.",
+			Remedy:  "Run `leadgenctl reconcile`: it resumes them, each with exactly one task.",
+			twice:   true, needs: redisServer, table: &rowSet{from: jobs, where: "j.status = 'PAUSED'", key: "j.id", sample: jobSample, judge: breakerIs(breaker.Closed)}, fix: reconcileFix,
+		},
+		{
+			ID: "LGQ003", Family: Queue, Severity: Error, Title: "Jobs have no valid campaign",
+			Meaning: "campaign_id is empty, or names a campaign that does not exist. The task of such a job fails.",
+			Remedy:  "Look at the jobs named here. If their campaign was deleted by mistake, restore it from a backup; otherwise cancel them: `UPDATE jobs SET status = 'CANCELLED', error = 'no campaign', completed_at = now() WHERE id IN (…)`.",
+			table:   &rowSet{from: jobs, where: "c.id IS NULL", key: "j.id", sample: jobSample},
+		},
+		{
+			ID: "LGQ004", Family: Queue, Severity: Warning, Title: "Paused jobs have completed_at",
+			Meaning: "A worker that found the breaker open marked the job as paused and as completed at once. Reports count it as done.",
+			Remedy:  "Let it be mended (`--fix` empties completed_at), or run the same by hand: `UPDATE jobs SET completed_at = NULL WHERE status = 'PAUSED' AND completed_at IS NOT NULL`.",
+			table:   &rowSet{from: jobs, where: "j.status = 'PAUSED' AND j.completed_at IS NOT NULL", key: "j.id", sample: jobSample}, fix: clearCompletedAt,
+		},
+		{
+			ID: "LGQ005", Family: Queue, Severity: Error, Title: "Pending jobs have no task",
+			Meaning: "The job waits for a Celery task that was never created: nothing will ever run it.",
+			Remedy:  "Let it be mended (`--fix` gives each job one new task), or cancel the jobs that nobody needs: `UPDATE jobs SET status = 'CANCELLED', completed_at = now() WHERE id IN (…)`.",
+			table: &rowSet{from: jobs, where: "j.status = 'PENDING' AND j.task_id IS NULL AND coalesce(j.updated_at, j.created_at) < now() - interval %s", key: "j.id", sample: jobSample,
+				args: func(o *Options) []any { return []any{seconds(o.MaxPending)} }}, fix: newTasks,
+		},
+		{
+			ID: "LGQ012", Family: Queue, Severity: Warning, Title: "Ended jobs have no completed_at",
+			Meaning: "COMPLETED or FAILED without the time. Reports and clean-ups that go by time miss them.",
+			Remedy:  "Let it be mended (`--fix` fills in updated_at), or run the same by hand: `UPDATE jobs SET completed_at = coalesce(updated_at, created_at) WHERE status IN ('COMPLETED', 'FAILED') AND completed_at IS NULL`.",
+			table:   &rowSet{from: jobs, where: "j.status IN ('COMPLETED', 'FAILED') AND j.completed_at IS NULL", key: "j.id", sample: jobSample}, fix: fillCompletedAt,
+		},
+		{
+			ID: "LGQ013", Family: Queue, Severity: Error, Title: "New tasks are stuck in the outbox",
+			Meaning: "Jobs were resumed, and their tasks have not reached the broker: it is away or full, or the program that sends them was interrupted.",
+			Remedy:  "See the error named here, and whether the broker runs. Then `leadgenctl queue relay` sends what is left.",
+			Reads:   outboxSQL, needs: postgres, inspect: ours("outbox", outboxSQL),
+		},
+		{
+			ID: "LGQ014", Family: Queue, Severity: Error, Title: "Tasks could not be created",
+			Meaning: "Since the last audit (or in the last 24 hours) jobs were FAILED because the broker would not take their task. A person must decide about them.",
+			Remedy:  "Read the error named here and mend its cause. Then set the jobs back: `UPDATE jobs SET status = 'PAUSED' WHERE id IN (…)` and `leadgenctl reconcile`.",
+			Reads:   dispatchFailuresSQL, needs: postgres, inspect: ours("dispatch_failures", dispatchFailuresSQL),
+		},
+		{
+			ID: "LGQ015", Family: Queue, Severity: Warning, Title: "The guard of job transitions is missing",
+			Meaning: "The trigger leadgenctl_job_guard is not on jobs, is disabled, or tests other transitions than this program knows: illegal changes of status go unseen.",
+			Remedy:  "If someone disabled it: `ALTER TABLE jobs ENABLE TRIGGER leadgenctl_job_guard`. If it is gone: `leadgenctl migrate down --to outbox` and `leadgenctl migrate up --to base`.",
+			Reads:   guardSQL, needs: postgres, inspect: guardMissing,
+		},
+		{
+			ID: "LGQ016", Family: Queue, Severity: Warning, Title: "The guard has recorded illegal transitions",
+			Meaning: "Since the last audit (or in the last 24 hours) a program changed a job's status in a way that the rules do not allow, such as COMPLETED to PROCESSING.",
+			Remedy:  "`leadgenctl queue guard` shows them with the program that did it. When no program does it any more, let the database refuse it: `leadgenctl queue guard enforce`.",
+			Reads:   violationsSQL, needs: postgres, inspect: ours("job_violations", violationsSQL),
+		},
+	}...))
+}
+
+// sorted orders checks by id.
+func sorted(checks []*Check) []*Check {
+	slices.SortFunc(checks, func(a, b *Check) int { return strings.Compare(a.ID, b.ID) })
+	return checks
+}
+
+const (
+	outboxSQL = `SELECT format('outbox batch %s: %s jobs, waiting since %s, %s attempts: %s', id, cardinality(job_ids),
+	to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), attempts, coalesce(last_error, 'no error'))
+FROM leadgenctl.outbox WHERE published_at IS NULL AND (created_at < now() - interval '10 minutes' OR attempts >= 5) ORDER BY id`
+	dispatchFailuresSQL = `SELECT format('job %s after %s attempts: %s', job_id, attempts, error)
+FROM leadgenctl.dispatch_failures WHERE at >= $1 ORDER BY id`
+	violationsSQL = `SELECT format('job %s: %s to %s by %s (%s)', job_id, old_status, new_status, user_name, application_name)
+FROM leadgenctl.job_violations WHERE at >= $1 ORDER BY id`
+	guardSQL = `SELECT g.condition, EXISTS (SELECT FROM pg_trigger WHERE tgname = 'leadgenctl_job_guard'
+	AND tgrelid = to_regclass('jobs') AND tgenabled <> 'D') FROM leadgenctl.job_guard g`
+)
+
+// ours reads findings that are rows of one of our own tables, those since the last
+// look where the query wants it.
+func ours(table, sql string) func(context.Context, *look, *Check) (outcome, error) {
+	return func(ctx context.Context, l *look, _ *Check) (outcome, error) {
+		if there, err := l.installed(table); err != nil || !there {
+			return outcome{skip: notInstalled}, err
+		}
+		var args []any
+		if strings.Contains(sql, "$1") {
+			args = []any{l.options.Since}
+		}
+		var o outcome
+		err := l.query(ctx, sql+" LIMIT 100000", args, func(rows pgx.Rows) error {
+			for ; rows.Next(); o.count++ {
+				var s string
+				if err := rows.Scan(&s); err != nil {
+					return err
+				}
+				if len(o.samples) < l.options.MaxSamples {
+					o.samples = append(o.samples, s)
+				}
+			}
+			return rows.Err()
+		})
+		return o, err
+	}
+}
+
+func guardMissing(ctx context.Context, l *look, _ *Check) (outcome, error) {
+	if there, err := l.installed("job_guard"); err != nil || !there {
+		return outcome{skip: notInstalled}, err
+	}
+	var (
+		condition string
+		enabled   bool
+	)
+	err := l.row(ctx, guardSQL, nil, &condition, &enabled)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return one("leadgenctl.job_guard is empty"), nil
+	case err != nil:
+		return outcome{}, err
+	case !enabled:
+		return one("the trigger leadgenctl_job_guard is missing or disabled"), nil
+	case condition != queue.GuardCondition():
+		return one("the trigger leadgenctl_job_guard tests other transitions than this program knows"), nil
+	}
+	return outcome{}, nil
+}
+
+// breakerIs judges rows by the breaker: they are a finding in one of its states only.
+func breakerIs(s breaker.State) func(*look) (bool, error) {
+	return func(l *look) (bool, error) {
+		st, ok, err := l.readable()
+		return ok && st.State == s, err
+	}
+}

@@ -1,0 +1,41 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/leadgenctl/leadgenctl/internal/consistency"
+)
+
+// markdown is for pull requests and chat.
+func markdown(w io.Writer, r *consistency.Report, _ Options) error {
+	p := &printer{w: w}
+	s := r.Summary
+	p.line("## Consistency: %d passed, %d failed, %d could not run, %d skipped\n", s.Pass, s.Fail, s.Error, s.Skip)
+	p.line("| Status | Check | Severity | Count | |\n|---|---|---|---:|---|")
+	for _, c := range r.Checks {
+		p.line("| %s | %s | %s | %d | %s |", c.Status, c.ID, c.Severity, c.Count, cell(c.Title))
+	}
+	for _, c := range r.Checks {
+		switch c.Status {
+		case consistency.Errored:
+			p.line("\n### %s %s: could not run\n\n%s", c.ID, cell(c.Title), cell(c.Message))
+		case consistency.Fail:
+			p.line("\n### %s %s (%d)\n", c.ID, cell(c.Title), c.Count)
+			for _, sample := range c.Samples {
+				p.line("- %s", cell(sample))
+			}
+			p.line("\n**What to do:** %s", c.Remedy)
+		}
+	}
+	if p.err != nil {
+		return fmt.Errorf("markdown: %w", p.err)
+	}
+	return nil
+}
+
+// cell keeps a value from being read as markup.
+func cell(s string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "*", `\*`, "`", "'").Replace(printable(s))
+}

@@ -1,0 +1,216 @@
+package render_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/consistency/render"
+)
+
+// nasty holds every status, and what names of keys may hold.
+func nasty() *consistency.Report {
+	r := &consistency.Report{StartedAt: time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC), DurationMS: 12.5, Version: "1.2.3"}
+	add := func(id string, s consistency.Status, n int64, msg string, samples ...string) {
+		c := consistency.Find(id)
+		r.Checks = append(r.Checks, consistency.Result{ID: id, Family: c.Family, Title: c.Title, Severity: c.Severity, Status: s, Count: n,
+			Samples: append([]string{}, samples...), Remedy: c.Remedy, Message: msg, DurationMS: 1.5})
+	}
+	add("LGB001", consistency.Pass, 0, "")
+	add("LGB004", consistency.Fail, 7, "", "celery\x06\x16\x063: a|b <c> ]]> *d* `e`", "50% of\nlines: \"x\", \\ \xff")
+	add("LGQ001", consistency.Errored, 0, "no connection: \x00 <&>")
+	add("LGC001", consistency.Fail, 2, "", "campaign 1", "campaign 2")
+	add("LGC002", consistency.Skip, 0, "left out by --skip")
+	add("LGE003", consistency.Pass, 1, "for information", "role postgres: superuser")
+	r.Summary = consistency.Summary{Pass: 2, Fail: 2, Error: 1, Skip: 1}
+	return r
+}
+
+func write(t *testing.T, format string) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := render.Write(&b, format, nasty(), render.Options{FailOn: consistency.FailOnError}); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestJUnitCountsAndEscapes(t *testing.T) {
+	t.Parallel()
+	out := write(t, "junit")
+	var doc struct {
+		XMLName  xml.Name `xml:"testsuites"`
+		Tests    int      `xml:"tests,attr"`
+		Failures int      `xml:"failures,attr"`
+		Errors   int      `xml:"errors,attr"`
+		Suites   []struct {
+			Tests, Failures, Errors, Skipped int    `xml:",attr"`
+			Timestamp                        string `xml:"timestamp,attr"`
+			Cases                            []struct {
+				Name  string `xml:"name,attr"`
+				Class string `xml:"classname,attr"`
+				Parts []struct {
+					XMLName xml.Name
+				} `xml:",any"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal([]byte(out), &doc); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if doc.Tests != 6 || doc.Failures != 1 || doc.Errors != 1 || len(doc.Suites) != 4 {
+		t.Errorf("%+v", doc)
+	}
+	for _, s := range doc.Suites {
+		for _, c := range s.Cases {
+			if c.Name == "" || c.Class == "" || len(c.Parts) > 1 {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+	if regexp.MustCompile(`[\x00-\x08\x0b\x0c\x0e-\x1f]`).MatchString(out) {
+		t.Error("a control character that XML 1.0 forbids")
+	}
+}
+
+// Every field that GitHub wants, and a file behind every result.
+func TestSARIFIsWhatGitHubTakes(t *testing.T) {
+	t.Parallel()
+	var doc struct {
+		Schema  string `json:"$schema"`
+		Version string
+		Runs    []struct {
+			Tool struct {
+				Driver struct {
+					Name  string
+					Rules []struct {
+						ID                                      string
+						ShortDescription, FullDescription, Help struct{ Text string }
+					}
+				}
+			}
+			AutomationDetails struct{ ID string }
+			Results           []struct {
+				RuleID, Level string
+				Message       struct{ Text string }
+				Locations     []struct {
+					PhysicalLocation *struct {
+						ArtifactLocation struct{ URI string }
+						Region           struct{ StartLine, StartColumn, EndLine, EndColumn int }
+					}
+				}
+				PartialFingerprints map[string]string
+			}
+			Invocations []struct{ ExecutionSuccessful bool }
+		}
+	}
+	out := write(t, "sarif")
+	if err := json.Unmarshal([]byte(out), &doc); err != nil || doc.Version != "2.1.0" || doc.Schema == "" || len(doc.Runs) != 1 {
+		t.Fatalf("%v %+v", err, doc)
+	}
+	run := doc.Runs[0]
+	rules := map[string]bool{}
+	for _, r := range run.Tool.Driver.Rules {
+		rules[r.ID] = true
+		for _, text := range []string{r.ShortDescription.Text, r.FullDescription.Text, r.Help.Text} {
+			if text == "" || len(text) > 1024 {
+				t.Errorf("rule %s: a text of %d bytes", r.ID, len(text))
+			}
+		}
+	}
+	prints := map[string]bool{}
+	for _, r := range run.Results {
+		if !rules[r.RuleID] || r.Message.Text == "" || len(r.Locations) != 1 || r.Locations[0].PhysicalLocation == nil ||
+			r.Locations[0].PhysicalLocation.ArtifactLocation.URI == "" || r.Locations[0].PhysicalLocation.Region.StartLine != 1 {
+			t.Errorf("%+v", r)
+		}
+		prints[r.PartialFingerprints["primaryLocationLineHash"]] = true
+	}
+	if len(run.Results) != 5 || len(prints) != 5 || run.Invocations[0].ExecutionSuccessful || run.AutomationDetails.ID == "" {
+		t.Errorf("%d results, %d fingerprints", len(run.Results), len(prints))
+	}
+}
+
+func TestGitHubAnnotationsAreOneLineEach(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSpace(write(t, "github")), "\n")
+	want := []string{"::warning title=LGB004", "::error title=LGQ001", "::error title=LGC001", "::notice title=LGE003"}
+	if len(lines) != len(want) {
+		t.Fatalf("%q", lines)
+	}
+	for i, l := range lines {
+		if !strings.HasPrefix(l, want[i]) || !strings.Contains(l, "::") || strings.ContainsAny(l, "\r\x06") {
+			t.Errorf("%q", l)
+		}
+	}
+	if !strings.Contains(lines[0], "%0A") || !strings.Contains(lines[0], "50%25 of") {
+		t.Errorf("%q", lines[0])
+	}
+}
+
+// Prometheus' own parser reads it; promtool looks at names and help where it is installed.
+func TestPrometheusReadsTheMetrics(t *testing.T) {
+	t.Parallel()
+	out := write(t, "prometheus")
+	var parser expfmt.TextParser
+	metrics, err := parser.TextToMetricFamilies(strings.NewReader(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range metrics {
+		for _, v := range m.Metric {
+			if v.TimestampMs != nil || m.GetHelp() == "" {
+				t.Errorf("%s: a timestamp, or no help", name)
+			}
+		}
+	}
+	if !strings.Contains(out, `leadgenctl_check_findings{check="LGC001",family="campaign",severity="error"} 2`) {
+		t.Error(out)
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Fatal("promtool is needed: make setup installs it")
+	}
+	cmd := exec.Command(promtool, "check", "metrics")
+	cmd.Stdin = strings.NewReader(out)
+	if out, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestJSONAndYAMLHoldTheSame(t *testing.T) {
+	t.Parallel()
+	var a, b any
+	if err := json.Unmarshal([]byte(write(t, "json")), &a); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(write(t, "yaml")), &b); err != nil {
+		t.Fatal(err)
+	}
+	x, _ := json.Marshal(a)
+	y, _ := json.Marshal(b)
+	if !bytes.Equal(x, y) {
+		t.Errorf("%s\n%s", x, y)
+	}
+}
+
+func TestPeopleSeeWhatToDo(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"table", "markdown"} {
+		out := write(t, format)
+		for _, want := range []string{"LGC001", "campaign 1", "What to do", "resolve-paused", "could not run"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s lacks %q: %s", format, want, out)
+			}
+		}
+	}
+}

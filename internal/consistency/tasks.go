@@ -1,0 +1,84 @@
+package consistency
+
+import "context"
+
+// taskChecks compare the broker's messages with the jobs. They ask no worker, so that
+// rights to read are enough: a job that has been PROCESSING for longer than the hard
+// time limit of its task is held by nobody.
+func taskChecks() []*Check {
+	return []*Check{
+		{
+			ID: "LGQ006", Family: Queue, Severity: Error, Title: "Pending jobs whose task is nowhere (lost tasks)",
+			Meaning: "The job waits for a Celery task that is in no queue and with no worker: the broker lost it. Nothing will run the job.",
+			Remedy:  "Let it be mended (`--fix` gives each job exactly one new task). Then look for the cause: a broker that was emptied, or a worker that was killed with reserved tasks.",
+			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			inspect: surveyed(func(s *survey) outcome { return s.lost }), fix: newTasks,
+		},
+		{
+			ID: "LGQ007", Family: Queue, Severity: Error, Title: "Jobs are queued twice",
+			Meaning: "Two messages in the broker run the same job: it will be worked on twice.",
+			Remedy:  "Let it be mended (`--fix` withdraws all messages but one, and keeps their bytes). See who queued it again: a resume of the app beside the old message is the usual reason.",
+			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			inspect: surveyed(func(s *survey) outcome { return s.twice }), fix: withdrawDoubles,
+		},
+		{
+			ID: "LGQ008", Family: Queue, Severity: Warning, Title: "Tasks of finished jobs are queued",
+			Meaning: "A message waits whose job is COMPLETED, FAILED or CANCELLED: a worker will do the work again.",
+			Remedy:  "If the work must not be done again, keep a copy of the message and take it out: `redis-cli LRANGE celery 0 -1`, then `redis-cli LREM celery 1 <message>`. Otherwise let the worker run it. Find out who queued it.",
+			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			inspect: surveyed(func(s *survey) outcome { return s.finished }),
+		},
+		{
+			ID: "LGQ009", Family: Queue, Severity: Warning, Title: "Tasks point to no job",
+			Meaning: "A message names a job_id that does not exist: its task will fail. Jobs were deleted, or the broker belongs to another database.",
+			Remedy:  "Look whether broker and database belong together: `leadgenctl config view`. If they do, take the messages out as LGQ008 says, or let them fail.",
+			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			inspect: surveyed(func(s *survey) outcome { return s.orphans }),
+		},
+		{
+			ID: "LGQ010", Family: Queue, Severity: Error, Title: "Jobs are processing and nobody works on them (zombies)",
+			Meaning: "The job has been PROCESSING for longer than the task's hard time limit, and no message of it is in the broker: its worker died, or it is a first row that process_job_task leaves behind for an ENRICH_LEAD job.",
+			Remedy:  "Let it be mended: `--fix --zombies=requeue` gives each a new task, `--zombies=fail` ends them as FAILED. Choose fail when the work may have been done.",
+			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			inspect: surveyed(func(s *survey) outcome { return s.zombies }), fix: mendZombies,
+		},
+		{
+			ID: "LGQ011", Family: Queue, Severity: Warning, Title: "Messages are reserved for longer than the visibility timeout",
+			Meaning: "A worker fetched them and neither ran nor gave them back, and no worker has put them back into the queue: no worker is alive, or one hangs.",
+			Remedy:  "Restart the workers: `docker compose restart leadgen-worker-1`. A worker that starts puts such messages back by itself.",
+			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			inspect: surveyed(func(s *survey) outcome { return s.overdue }),
+		},
+		{
+			ID: "LGQ017", Family: Queue, Severity: Error, Title: "Messages in the queue that crash a worker or are dropped",
+			Meaning: "A worker that takes such a message dies, or drops it without a trace; some are put back and kill the next worker.",
+			Remedy:  "Stop the workers, look at the message where it lies (`redis-cli LINDEX <list> <index>`), keep a copy, and take it out: `redis-cli LREM <list> 1 <message>`. Find the program that sent it.",
+			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			inspect: surveyed(func(s *survey) outcome { return s.malformed }),
+		},
+		{
+			ID: "LGQ018", Family: Queue, Severity: Warning, Title: "Dead reply queues are left in the broker",
+			Meaning: "Answers of workers to a client that is gone. They have no time to live, and each costs memory for ever.",
+			Remedy:  "Delete the lists named here: `redis-cli DEL <list>`, and take them out of the set _kombu.binding.reply.celery.pidbox with SREM.",
+			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			inspect: surveyed(func(s *survey) outcome { return s.replies }),
+		},
+	}
+}
+
+// brokerReads is what all of these read, once.
+const brokerReads = "LRANGE of each list of the queues, HSCAN unacked, ZRANGE unacked_index, SMEMBERS _kombu.binding.reply.celery.pidbox; SELECT id, task_id, status FROM jobs"
+
+// surveyed takes a check's finding from the look's one pass over the broker.
+func surveyed(pick func(*survey) outcome) func(context.Context, *look, *Check) (outcome, error) {
+	return func(_ context.Context, l *look, _ *Check) (outcome, error) {
+		if l.options.Broker == nil && l.options.BrokerErr == nil {
+			return outcome{skip: "the broker is RabbitMQ, which cannot show single messages"}, nil
+		}
+		s, err := l.surveyOnce()
+		if err != nil {
+			return outcome{}, err
+		}
+		return pick(s), nil
+	}
+}

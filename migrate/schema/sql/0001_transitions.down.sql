@@ -1,0 +1,3 @@
+DROP TABLE leadgenctl.job_pause_errors;
+DROP TABLE leadgenctl.job_pauses;
+DROP TABLE leadgenctl.breaker_transitions;

@@ -1,0 +1,122 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
+	"github.com/leadgenctl/leadgenctl/queue"
+	"github.com/leadgenctl/leadgenctl/queue/celery"
+)
+
+// benchJobs is the size of the table; three fifths of it are active.
+const benchJobs = 1_000_000
+
+// fill makes a table of jobs as an old platform has it: 500,000 PENDING and 100,000
+// PROCESSING among 1,000,000.
+func (h *house) fill(b *testing.B, fillfactor int) {
+	b.Helper()
+	f := h.db.NewCampaign(b, "RUNNING")
+	h.exec(b, fmt.Sprintf("ALTER TABLE jobs SET (fillfactor = %d, autovacuum_enabled = off)", fillfactor))
+	h.exec(b, "TRUNCATE jobs")
+	h.exec(b, `INSERT INTO jobs (task_id, name, description, status, campaign_id, job_type)
+		SELECT gen_random_uuid(), 'Fetch leads for campaign ' || i, repeat('d', 100),
+			(CASE WHEN i % 10 < 5 THEN 'PENDING' WHEN i % 10 = 5 THEN 'PROCESSING' ELSE 'COMPLETED' END)::jobstatus, $1, 'FETCH_LEADS'
+		FROM generate_series(1, $2::int) AS i`, f.CampaignID, benchJobs)
+	h.exec(b, "VACUUM (ANALYZE) jobs")
+	h.exec(b, "CHECKPOINT")
+}
+
+func (h *house) dropGuard(b *testing.B) {
+	h.exec(b, "DROP TRIGGER leadgenctl_job_guard ON jobs")
+	h.exec(b, "ALTER TABLE jobs DROP CONSTRAINT leadgenctl_status_spelling")
+}
+
+func timed(b *testing.B, fn func() error) time.Duration {
+	b.Helper()
+	start := time.Now()
+	if err := fn(); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(start)
+}
+
+// BenchmarkPause: the bare UPDATE on the plain table, ours there, and ours on a
+// table whose settings make it HOT.
+func BenchmarkPause(b *testing.B) {
+	for range b.N {
+		bareHouse := newHouse(b, queue.Settings{})
+		bareHouse.fill(b, 100)
+		bareHouse.dropGuard(b)
+		bare := timed(b, func() error {
+			_, err := bareHouse.db.Pool.Exec(context.Background(), `UPDATE jobs SET status = 'PAUSED',
+				error = 'Paused due to circuit breaker open: Apollo 502', updated_at = now() WHERE status IN ('PENDING', 'PROCESSING')`)
+			return err
+		})
+		open := func(fillfactor int) time.Duration {
+			h := newHouse(b, queue.Settings{})
+			h.fill(b, fillfactor)
+			return timed(b, func() error {
+				r, err := h.manager.Open(context.Background(), breaker.OpenOptions{Reason: "Apollo 502"})
+				if err == nil && r.JobsPaused != benchJobs*6/10 {
+					err = fmt.Errorf("%d jobs paused", r.JobsPaused)
+				}
+				return err
+			})
+		}
+		ours, tuned := open(100), open(45)
+		b.ReportMetric(bare.Seconds(), "bare-s")
+		b.ReportMetric(ours.Seconds(), "ours-s")
+		b.ReportMetric(tuned.Seconds(), "tuned-s")
+		b.ReportMetric(ours.Seconds()/bare.Seconds(), "ours/bare")
+		b.ReportMetric(tuned.Seconds()/bare.Seconds(), "tuned/bare")
+	}
+}
+
+// BenchmarkResume: the bare UPDATE of status and task id, and ours, which puts the
+// outbox beside it in the same transaction. The dispatch that follows is cut off.
+func BenchmarkResume(b *testing.B) {
+	paused := func(h *house) {
+		h.fill(b, 100)
+		h.exec(b, "UPDATE jobs SET status = 'PAUSED', error = 'Paused due to circuit breaker open: x' WHERE status IN ('PENDING', 'PROCESSING')")
+		h.exec(b, "VACUUM (ANALYZE) jobs")
+		h.exec(b, "CHECKPOINT")
+	}
+	for range b.N {
+		bareHouse := newHouse(b, queue.Settings{})
+		paused(bareHouse)
+		bareHouse.dropGuard(b)
+		bare := timed(b, func() error {
+			_, err := bareHouse.db.Pool.Exec(context.Background(), `UPDATE jobs SET status = 'PENDING', error = NULL, updated_at = now(),
+				task_id = gen_random_uuid() WHERE status = 'PAUSED'`)
+			return err
+		})
+		h := newHouse(b, queue.Settings{})
+		paused(h)
+		broker, err := celery.NewRedis(h.redis.Client, celery.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		var ours time.Duration
+		var start time.Time
+		m := h.newManager(b, queue.Settings{Broker: broker, Step: func(name string) {
+			switch name {
+			case "queue.close.redis":
+				start = time.Now()
+			case "queue.close.committed":
+				ours = time.Since(start)
+				stop()
+			}
+		}})
+		if _, err := m.Close(ctx, breaker.CloseOptions{}, queue.ResumeOptions{}); !errors.Is(err, context.Canceled) {
+			b.Fatal(err)
+		}
+		b.ReportMetric(bare.Seconds(), "bare-s")
+		b.ReportMetric(ours.Seconds(), "ours-s")
+		b.ReportMetric(ours.Seconds()/bare.Seconds(), "ours/bare")
+	}
+}

@@ -1,0 +1,103 @@
+package celery
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leadgenctl/leadgenctl/queue"
+)
+
+// Found is a message as it lies in the broker, whole or not.
+type Found struct {
+	queue.Held
+	List   string // the list, or "unacked"
+	Index  int64  // in the list, counted from the head; or 0
+	Tag    string // the delivery tag, of a reserved message
+	Defect string // what is wrong with it; "" for a message that a worker can read
+	Poison bool   // the defect crashes the worker that takes it
+	Raw    string // its bytes
+}
+
+// EachMessage calls fn with every message on the queues and every reserved one, in
+// chunks of at most a thousand, also with those that no worker could read. It asks no
+// worker: rights to read are enough.
+func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
+	err := r.eachQueued(ctx, func(list string, first int64, raws []string) (int64, error) {
+		chunk := make([]Found, len(raws))
+		for i, raw := range raws {
+			m, _ := decode(raw) // Defect says what is wrong
+			chunk[i] = Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw}
+		}
+		return 0, fn(chunk)
+	})
+	if err != nil {
+		return err
+	}
+	return r.eachReserved(ctx, func(tag, raw string) error {
+		m, _ := decode(raw)
+		return fn([]Found{{Held: m.held(queue.PlaceReserved), List: r.key("unacked"), Tag: tag, Defect: m.Defect, Poison: m.Poison, Raw: raw}})
+	})
+}
+
+// ReservedBefore returns the messages that a worker fetched before a moment and has
+// neither acknowledged nor given back, at most limit of them, and how many there are.
+func (r *Redis) ReservedBefore(ctx context.Context, before time.Time, limit int64) (found []Found, total int64, err error) {
+	index := r.key("unacked_index")
+	last := strconv.FormatFloat(float64(before.UnixMilli())/1000, 'f', 3, 64)
+	var (
+		count *redis.IntCmd
+		tags  *redis.StringSliceCmd
+	)
+	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		count = p.ZCount(ctx, index, "-inf", last)
+		tags = p.ZRangeArgs(ctx, redis.ZRangeArgs{Key: index, Start: "-inf", Stop: last, ByScore: true, Count: limit})
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read when messages were reserved: %w", err)
+	}
+	for _, tag := range tags.Val() {
+		found = append(found, Found{List: r.key("unacked"), Tag: tag})
+	}
+	return found, count.Val(), nil
+}
+
+// ReplyQueue is a list that answers of workers go to.
+type ReplyQueue struct {
+	List   string
+	Length int64
+}
+
+// ReplyQueues returns the reply queues that hold answers and do not expire. One that
+// is still there a second later belongs to a client that is gone.
+func (r *Redis) ReplyQueues(ctx context.Context) ([]ReplyQueue, error) {
+	members, err := r.client.SMembers(ctx, r.key("_kombu.binding.reply.celery.pidbox")).Result()
+	if err != nil || len(members) == 0 {
+		return nil, err
+	}
+	var found []ReplyQueue
+	lengths, lives := make([]*redis.IntCmd, len(members)), make([]*redis.DurationCmd, len(members))
+	name := func(member string) string { return r.key(member[strings.LastIndex(member, Separator)+len(Separator):]) }
+	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, m := range members {
+			if strings.Contains(m, Separator) {
+				lengths[i], lives[i] = p.LLen(ctx, name(m)), p.TTL(ctx, name(m))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the reply queues: %w", err)
+	}
+	for i, m := range members {
+		if lengths[i] != nil && lengths[i].Val() > 0 && lives[i].Val() < 0 {
+			found = append(found, ReplyQueue{name(m), lengths[i].Val()})
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,177 @@
+package celery
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leadgenctl/leadgenctl/queue"
+)
+
+var (
+	//go:embed lua/publish.lua
+	publishLua string
+	//go:embed lua/exchange.lua
+	exchangeLua string
+
+	publishScript  = redis.NewScript(publishLua)
+	exchangeScript = redis.NewScript(exchangeLua)
+)
+
+// sendAtOnce is how many messages one script call takes: Lua's stack bounds it, and
+// so does the time that other clients wait.
+const sendAtOnce = 500
+
+// Publish implements queue.Publisher. Plain messages go by list, one script call for
+// each list and every 500 messages, and the calls go in one round trip. Exchanges
+// follow.
+func (r *Redis) Publish(ctx context.Context, batch string, tasks []queue.Task) ([]queue.Delivery, error) {
+	out := make([]queue.Delivery, len(tasks))
+	raws := make([][]byte, len(tasks))
+	plain := map[string][]int{}
+	var order []string
+	var exchanges []int
+	for i, t := range tasks {
+		raw, err := r.encoder.redis(t)
+		if err != nil {
+			out[i] = queue.Delivery{Outcome: queue.Unfit, Err: err}
+			continue
+		}
+		raws[i] = raw
+		if len(t.Replaces) > 0 {
+			exchanges = append(exchanges, i)
+			continue
+		}
+		l := r.list(r.encoder.queueOf(t), t.Priority)
+		if plain[l] == nil {
+			order = append(order, l)
+		}
+		plain[l] = append(plain[l], i)
+	}
+	if err := r.send(ctx, batch, order, plain, raws, out); err != nil {
+		return nil, err
+	}
+	if err := r.exchange(ctx, batch, tasks, exchanges, raws, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (r *Redis) remembered(batch string) string { return r.key("leadgenctl:batch:" + batch) }
+
+func (r *Redis) send(ctx context.Context, batch string, order []string, plain map[string][]int, raws [][]byte, out []queue.Delivery) error {
+	type part struct {
+		tasks []int
+		keys  []string
+		args  []any
+		cmd   *redis.Cmd
+	}
+	var parts []*part
+	for _, l := range order {
+		for n, rest := 0, plain[l]; len(rest) > 0; n++ {
+			head := rest[:min(sendAtOnce, len(rest))]
+			rest = rest[len(head):]
+			p := &part{tasks: head, keys: []string{fmt.Sprintf("%s:%s:%d", r.remembered(batch), l, n), l}, args: []any{int(r.options.Remember.Seconds())}}
+			for _, i := range head {
+				p.args = append(p.args, raws[i])
+			}
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	run := func() error {
+		_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for _, part := range parts {
+				part.cmd = publishScript.EvalSha(ctx, p, part.keys, part.args...)
+			}
+			return nil
+		})
+		return err
+	}
+	err := run()
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if err = publishScript.Load(ctx, r.client).Err(); err == nil {
+			err = run()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("publish to Redis: %w", err)
+	}
+	for _, p := range parts {
+		n, err := p.cmd.Int()
+		if err != nil {
+			return fmt.Errorf("publish to Redis: %w", err)
+		}
+		for _, i := range p.tasks {
+			if n == 0 {
+				out[i].Outcome = queue.Duplicate
+			}
+		}
+	}
+	return nil
+}
+
+type exchangeJSON struct {
+	ID   string    `json:"id"`
+	List string    `json:"list"`
+	Raw  string    `json:"raw"`
+	Olds []oldJSON `json:"olds"`
+}
+
+type oldJSON struct {
+	List string `json:"list,omitempty"`
+	Raw  string `json:"raw,omitempty"`
+	Tag  string `json:"tag,omitempty"`
+}
+
+func (r *Redis) exchange(ctx context.Context, batch string, tasks []queue.Task, which []int, raws [][]byte, out []queue.Delivery) error {
+	if len(which) == 0 {
+		return nil
+	}
+	var ids []string
+	for _, i := range which {
+		ids = append(ids, tasks[i].Replaces...)
+	}
+	found, err := r.locate(ctx, ids)
+	if err != nil {
+		return err
+	}
+	list := make([]exchangeJSON, len(which))
+	for n, i := range which {
+		e := exchangeJSON{ID: tasks[i].ID, List: r.list(r.encoder.queueOf(tasks[i]), tasks[i].Priority), Raw: string(raws[i]), Olds: []oldJSON{}}
+		for _, id := range tasks[i].Replaces {
+			olds, ok := found[id]
+			if !ok {
+				e.Olds = []oldJSON{} // gone already: missed
+				break
+			}
+			e.Olds = append(e.Olds, olds...)
+		}
+		list[n] = e
+	}
+	data, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("exchange messages: %w", err)
+	}
+	keys := []string{r.remembered(batch), r.key("leadgenctl:withdrawn:" + batch), r.key("leadgenctl:withdrawn"), r.key("unacked"), r.key("unacked_index"), r.removals()}
+	answer, err := exchangeScript.Run(ctx, r.client, keys, int(r.options.Remember.Seconds()), data).StringSlice()
+	if err != nil {
+		return fmt.Errorf("exchange messages on Redis: %w", err)
+	}
+	for n, i := range which {
+		switch answer[n] {
+		case "replaced":
+			out[i].Outcome = queue.Replaced
+		case "duplicate":
+			out[i].Outcome = queue.Duplicate
+		default:
+			out[i].Outcome = queue.Missed
+		}
+	}
+	return nil
+}

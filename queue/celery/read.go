@@ -1,0 +1,171 @@
+package celery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leadgenctl/leadgenctl/queue"
+)
+
+// readAtOnce is how many messages one read of a list returns.
+const readAtOnce = 1000
+
+// eachQueued calls fn with every message of the lists, from the head on: new messages
+// come in there, so that some may be seen twice and none is missed.
+func (r *Redis) eachQueued(ctx context.Context, fn func(list string, first int64, raws []string) (removed int64, err error)) error {
+	for _, l := range r.lists() {
+		for at := int64(0); ; {
+			raws, err := r.client.LRange(ctx, l, at, at+readAtOnce-1).Result()
+			if err != nil {
+				return fmt.Errorf("read the list %s: %w", l, err)
+			}
+			if len(raws) == 0 {
+				break
+			}
+			removed, err := fn(l, at, raws)
+			if err != nil {
+				return err
+			}
+			at += int64(len(raws)) - removed
+		}
+	}
+	return nil
+}
+
+// eachReserved calls fn with every message that a worker has fetched and not acknowledged.
+func (r *Redis) eachReserved(ctx context.Context, fn func(tag, raw string) error) error {
+	for cursor := uint64(0); ; {
+		fields, next, err := r.client.HScan(ctx, r.key("unacked"), cursor, "", readAtOnce).Result()
+		if err != nil {
+			return fmt.Errorf("read the reserved messages: %w", err)
+		}
+		for i := 0; i+1 < len(fields); i += 2 {
+			var parts []json.RawMessage
+			if json.Unmarshal([]byte(fields[i+1]), &parts) != nil || len(parts) == 0 {
+				continue
+			}
+			if err := fn(fields[i], string(parts[0])); err != nil {
+				return err
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+// removals counts what was taken out of the middle of lists, by any process of ours.
+func (r *Redis) removals() string { return r.key("leadgenctl:removals") }
+
+// walks is how often a walk of the lists begins anew since others take messages out.
+const walks = 20
+
+// eachQueuedWhole is eachQueued that begins anew where messages were taken out of a
+// list meanwhile: those behind them have moved up, and some would be missed.
+func (r *Redis) eachQueuedWhole(ctx context.Context, fn func([]string) error) error {
+	for range walks {
+		before, err := r.client.Get(ctx, r.removals()).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return fmt.Errorf("read the count of removals: %w", err)
+		}
+		err = r.eachQueued(ctx, func(_ string, _ int64, raws []string) (int64, error) { return 0, fn(raws) })
+		if err != nil {
+			return err
+		}
+		after, err := r.client.Get(ctx, r.removals()).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return fmt.Errorf("read the count of removals: %w", err)
+		}
+		if before == after {
+			return nil
+		}
+	}
+	return errors.New("read the queues: others take messages out all the time")
+}
+
+// Each implements queue.Inspector.
+func (r *Redis) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fleet, error) {
+	err := r.eachQueuedWhole(ctx, func(raws []string) error {
+		chunk := make([]queue.Held, 0, len(raws))
+		for _, raw := range raws {
+			if m, _ := decode(raw); m.TaskID != "" || m.JobID != 0 {
+				chunk = append(chunk, m.held(queue.PlaceQueued))
+			}
+		}
+		return fn(chunk)
+	})
+	if err != nil {
+		return queue.Fleet{}, err
+	}
+	reserved := map[string]reservation{}
+	// Twice: a message on its way from the list to a worker is in neither at first, and
+	// has begun or is reserved when its worker answers again.
+	var workers Answers
+	for range 2 {
+		if err := r.reserved(ctx, reserved); err != nil {
+			return queue.Fleet{}, err
+		}
+		answers, err := r.Ask(ctx)
+		if err != nil {
+			return queue.Fleet{}, err
+		}
+		for _, h := range answers.held() {
+			reserved[h.TaskID] = reservation{held: h, claimed: true}
+		}
+		workers = answers
+	}
+	fleet := workers.fleet()
+	fleet.Complete = true
+	return fleet, r.tell(ctx, reserved, fleet.Silent == 0, fn)
+}
+
+// reservation is a task that a worker has, or had.
+type reservation struct {
+	held    queue.Held
+	tag     string
+	claimed bool // a worker says that it has it
+}
+
+func (r *Redis) reserved(ctx context.Context, into map[string]reservation) error {
+	return r.eachReserved(ctx, func(tag, raw string) error {
+		m, _ := decode(raw)
+		if _, known := into[m.TaskID]; !known && m.TaskID != "" {
+			into[m.TaskID] = reservation{held: m.held(queue.PlaceReserved), tag: tag}
+		}
+		return nil
+	})
+}
+
+// tell passes on what is with workers. What is reserved and nobody answers for belonged
+// to a worker that is dead, where all that listen have answered.
+func (r *Redis) tell(ctx context.Context, reserved map[string]reservation, all bool, fn func([]queue.Held) error) error {
+	held := make([]queue.Held, 0, len(reserved))
+	for _, v := range reserved {
+		if !v.claimed && all {
+			still, err := r.client.HExists(ctx, r.key("unacked"), v.tag).Result()
+			if err != nil {
+				return fmt.Errorf("read the reserved messages: %w", err)
+			}
+			if still {
+				v.held.Place = queue.PlaceAbandoned
+			}
+		}
+		held = append(held, v.held)
+	}
+	return fn(held)
+}
+
+// Workers implements queue.Inspector.
+func (r *Redis) Workers(ctx context.Context) (queue.Fleet, error) {
+	w, err := r.ask(ctx, methodRegistered)
+	if err != nil {
+		return queue.Fleet{}, err
+	}
+	f := w.fleet()
+	f.Complete = true
+	return f, nil
+}

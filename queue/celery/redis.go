@@ -1,0 +1,124 @@
+package celery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leadgenctl/leadgenctl/queue"
+)
+
+// Separator stands between a queue's name and a priority step in the name of a list,
+// and between the parts of a binding.
+const Separator = "\x06\x16"
+
+// steps are kombu's priority steps on Redis; 0 is the highest priority and has no suffix.
+var steps = []int{0, 3, 6, 9}
+
+// Options of a broker. The zero value of each field is usable.
+type Options struct {
+	// DefaultQueue is where tasks without a queue go. DefaultQueue ("celery") when empty.
+	DefaultQueue string
+
+	// Queues are further queues that are looked into.
+	Queues []string
+
+	// DB is the number of the Redis database: it is part of the workers' channel.
+	DB int
+
+	// Prefix is kombu's global_keyprefix.
+	Prefix string
+
+	// AnswerTimeout is how long a worker that listens may take to answer. 1 s when zero.
+	AnswerTimeout time.Duration
+
+	// Remember is how long a published batch is known to the broker, so that it is not
+	// published again. 7 days when zero.
+	Remember time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.DefaultQueue == "" {
+		o.DefaultQueue = DefaultQueue
+	}
+	if !slices.Contains(o.Queues, o.DefaultQueue) {
+		o.Queues = append([]string{o.DefaultQueue}, o.Queues...)
+	}
+	if o.AnswerTimeout == 0 {
+		o.AnswerTimeout = time.Second
+	}
+	if o.Remember == 0 {
+		o.Remember = 7 * 24 * time.Hour
+	}
+	return o
+}
+
+// Redis is a broker on Redis. Safe for concurrent use.
+type Redis struct {
+	client  redis.UniversalClient
+	options Options
+	encoder encoder
+	window  *window
+}
+
+var _ queue.Broker = (*Redis)(nil)
+
+// NewRedis returns the broker on client.
+func NewRedis(client redis.UniversalClient, o Options) (*Redis, error) {
+	if client == nil {
+		return nil, errors.New("celery: a Redis client is required")
+	}
+	o = o.withDefaults()
+	return &Redis{client: client, options: o, encoder: newEncoder(o.DefaultQueue), window: &window{}}, nil
+}
+
+// list is the name of the list of a queue and a priority.
+func (r *Redis) list(name string, priority int) string {
+	step := 0
+	for _, s := range steps {
+		if s <= priority {
+			step = s
+		}
+	}
+	if step == 0 {
+		return r.options.Prefix + name
+	}
+	return fmt.Sprintf("%s%s%s%d", r.options.Prefix, name, Separator, step)
+}
+
+// lists are all lists that are looked into, in the order in which workers read them.
+func (r *Redis) lists() []string {
+	var all []string
+	for _, q := range r.options.Queues {
+		for _, s := range steps {
+			all = append(all, r.list(q, s))
+		}
+	}
+	return all
+}
+
+func (r *Redis) key(name string) string { return r.options.Prefix + name }
+
+// Depth counts the messages on the queues and those that are reserved.
+func (r *Redis) Depth(ctx context.Context) (queued, reserved int64, err error) {
+	var lengths []*redis.IntCmd
+	var held *redis.IntCmd
+	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, l := range r.lists() {
+			lengths = append(lengths, p.LLen(ctx, l))
+		}
+		held = p.HLen(ctx, r.key("unacked"))
+		return nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("count the messages: %w", err)
+	}
+	for _, l := range lengths {
+		queued += l.Val()
+	}
+	return queued, held.Val(), nil
+}

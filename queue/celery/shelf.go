@@ -1,0 +1,147 @@
+package celery
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/leadgenctl/leadgenctl/queue"
+)
+
+//go:embed lua/restore.lua
+var restoreLua string
+
+var restoreScript = redis.NewScript(restoreLua)
+
+// ErrBatchChanged says that somebody else restored a batch at the same time.
+var ErrBatchChanged = errors.New("celery: the batch was changed by someone else")
+
+// The shelves on which messages are kept that were taken out: the sets of their batches.
+const (
+	withdrawnShelf   = "leadgenctl:withdrawn"
+	quarantinedShelf = "leadgenctl:quarantined"
+)
+
+// Kept is a message that was taken out of a queue.
+type Kept struct {
+	Found
+	ReplacedBy string // the task that took its place; "" where none did
+}
+
+// Batch is what one call took out.
+type Batch struct {
+	ID          string
+	Quarantined bool
+	Messages    int64
+}
+
+// TakeOut takes the queued messages out for which choose returns true, keeps their bytes
+// in a batch, and returns its id and how many they are. It reads the queues in chunks.
+func (r *Redis) TakeOut(ctx context.Context, quarantine bool, choose func(Found) bool) (batch string, total int64, err error) {
+	shelf := withdrawnShelf
+	if quarantine {
+		shelf = quarantinedShelf
+	}
+	batch = uuid.NewString()
+	keys := []string{"", r.key(shelf + ":" + batch), r.key(shelf), r.removals()}
+	err = r.eachQueued(ctx, func(list string, first int64, raws []string) (int64, error) {
+		args := []any{first, len(raws)}
+		for i, raw := range raws {
+			m, _ := decode(raw)
+			if choose(Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw}) {
+				args = append(args, raw)
+			}
+		}
+		if len(args) == 2 {
+			return 0, nil
+		}
+		keys[0] = list
+		gone, err := withdrawScript.Run(ctx, r.client, keys, args...).Slice()
+		if err != nil {
+			return 0, fmt.Errorf("take messages out of %s: %w", list, err)
+		}
+		total += int64(len(gone))
+		return int64(len(gone)), nil
+	})
+	return batch, total, err
+}
+
+// Batches returns what is kept, of both shelves.
+func (r *Redis) Batches(ctx context.Context) ([]Batch, error) {
+	var all []Batch
+	for _, shelf := range []string{withdrawnShelf, quarantinedShelf} {
+		keys, err := r.client.SMembers(ctx, r.key(shelf)).Result()
+		if err != nil {
+			return nil, fmt.Errorf("read which messages are kept: %w", err)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			n, err := r.client.LLen(ctx, k).Result()
+			if err != nil {
+				return nil, fmt.Errorf("count the messages kept in %s: %w", k, err)
+			}
+			all = append(all, Batch{strings.TrimPrefix(k, r.key(shelf+":")), shelf == quarantinedShelf, n})
+		}
+	}
+	return all, nil
+}
+
+// Restore puts messages of a batch back on their queues, those for which choose returns
+// true, in one atomic step and to the byte. It returns how many. choose sees all that
+// are kept; one that a task has replaced has no list to go back to and is never restored
+// where it was reserved.
+func (r *Redis) Restore(ctx context.Context, b Batch, choose func([]Kept) ([]bool, error)) (int64, error) {
+	shelf := withdrawnShelf
+	if b.Quarantined {
+		shelf = quarantinedShelf
+	}
+	kept := r.key(shelf + ":" + b.ID)
+	raws, err := r.client.LRange(ctx, kept, 0, -1).Result()
+	if err != nil {
+		return 0, fmt.Errorf("read the kept messages: %w", err)
+	}
+	all := make([]Kept, len(raws))
+	for i, raw := range raws {
+		var e struct {
+			List       string `json:"list"`
+			Raw        string `json:"raw"`
+			ReplacedBy string `json:"replaced_by"`
+		}
+		if err := json.Unmarshal([]byte(raw), &e); err != nil {
+			return 0, fmt.Errorf("read a message kept in %s: %w", kept, err)
+		}
+		m, _ := decode(e.Raw)
+		all[i] = Kept{Found{Held: m.held(queue.PlaceQueued), List: e.List, Defect: m.Defect, Poison: m.Poison, Raw: e.Raw}, e.ReplacedBy}
+	}
+	back, err := choose(all)
+	if err != nil {
+		return 0, err
+	}
+	keys, args := []string{kept, r.key(shelf)}, []any{len(raws)}
+	for i, take := range back {
+		if take && all[i].List != "" {
+			args = append(args, i)
+			if !slices.Contains(keys, all[i].List) {
+				keys = append(keys, all[i].List)
+			}
+		}
+	}
+	if len(args) == 1 {
+		return 0, nil
+	}
+	n, err := restoreScript.Run(ctx, r.client, keys, args...).Int64()
+	if err != nil {
+		return 0, fmt.Errorf("restore messages: %w", err)
+	}
+	if n < 0 {
+		return 0, ErrBatchChanged
+	}
+	return n, nil
+}

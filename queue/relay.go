@@ -1,0 +1,109 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
+)
+
+// RelayOptions say how the outbox is dispatched.
+type RelayOptions struct {
+	AssumeDead bool // as in ResumeOptions
+}
+
+// Relay publishes what is in the outbox. A broker that is away is ErrBrokerAway, and
+// the outbox stays as it is. While the breaker is open nothing is published.
+func (m *Manager) Relay(ctx context.Context, o RelayOptions) (Dispatched, error) {
+	if m.pool == nil {
+		return Dispatched{}, ErrNoDatabase
+	}
+	if m.settings.Broker == nil {
+		return Dispatched{}, ErrNoBroker
+	}
+	pending, err := outboxPending(ctx, m.pool)
+	if err != nil || pending == 0 {
+		return Dispatched{}, databaseError("read the outbox", err)
+	}
+	st, err := m.breaker.State(ctx)
+	if err != nil {
+		return Dispatched{OutboxPending: pending}, err
+	}
+	if st.State == breaker.Open {
+		return Dispatched{OutboxPending: pending}, fmt.Errorf("dispatch the outbox: %w", ErrBreakerOpen)
+	}
+	if o.AssumeDead {
+		if err := m.dueNow(ctx); err != nil {
+			return Dispatched{OutboxPending: pending}, err
+		}
+	}
+	return m.relay(ctx, nil, o.AssumeDead)
+}
+
+// dueNow takes up at once what was put off since a silent worker may hold it.
+func (m *Manager) dueNow(ctx context.Context) error {
+	if m.pool == nil {
+		return ErrNoDatabase
+	}
+	_, err := m.pool.Exec(ctx, `UPDATE leadgenctl.outbox SET next_attempt_at = now() WHERE published_at IS NULL AND last_error = $1`,
+		ErrUnknownHolder.Error())
+	return databaseError("take up what a silent worker may hold", err)
+}
+
+// relay dispatches until nothing is due soon, and says what is left.
+func (m *Manager) relay(ctx context.Context, sv *survey, assumeDead bool) (Dispatched, error) {
+	var total Dispatched
+	err := m.relayAll(ctx, sv, assumeDead, &total)
+	pending, countErr := outboxPending(context.WithoutCancel(ctx), m.pool)
+	total.OutboxPending = pending
+	if err == nil && total.JobsUnknown > 0 {
+		err = fmt.Errorf("%d jobs: %w", total.JobsUnknown, ErrUnknownHolder)
+	}
+	return total, errors.Join(err, databaseError("read the outbox", countErr))
+}
+
+func (m *Manager) relayAll(ctx context.Context, sv *survey, assumeDead bool, total *Dispatched) error {
+	for {
+		if sv == nil {
+			w, err := m.wanted(ctx, wantedOutboxSQL)
+			if err != nil {
+				return databaseError("read the outbox", err)
+			}
+			if len(w.jobs) == 0 {
+				return nil
+			}
+			if sv, err = patiently(ctx, m, func() (*survey, error) { return m.look(ctx, w) }); err != nil {
+				return err
+			}
+			m.settings.Step("queue.dispatch.surveyed")
+		}
+		d, err := m.dispatch(ctx, sv, assumeDead)
+		total.add(d)
+		if err != nil {
+			return err
+		}
+		soon, ok, err := m.nextAttempt(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(soon):
+		}
+	}
+}
+
+// nextAttempt is how long it is until a refused task is due again.
+func (m *Manager) nextAttempt(ctx context.Context) (time.Duration, bool, error) {
+	var seconds *float64
+	err := m.pool.QueryRow(ctx, `SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8
+		FROM leadgenctl.outbox WHERE published_at IS NULL AND attempts > 0 AND next_attempt_at > clock_timestamp()
+			AND next_attempt_at < clock_timestamp() + interval '20 s'`).Scan(&seconds)
+	if err != nil || seconds == nil {
+		return 0, false, databaseError("read the outbox", err)
+	}
+	return max(0, time.Duration(*seconds*float64(time.Second))), true, nil
+}

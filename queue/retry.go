@@ -1,0 +1,60 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
+)
+
+// RetryOptions choose FAILED jobs to be tried again.
+type RetryOptions struct {
+	FailedSince time.Time // failed at or after it; required
+	All         bool      // also jobs that failed for another reason than that their task could not be created
+	DryRun      bool      // count only
+	AssumeDead  bool      // as in ResumeOptions
+}
+
+// Retry makes FAILED jobs PENDING and gives each a new task. While the breaker is open
+// it is ErrBreakerOpen.
+func (m *Manager) Retry(ctx context.Context, o RetryOptions) (retried int64, d Dispatched, err error) {
+	if m.settings.Broker == nil {
+		return 0, d, ErrNoBroker
+	}
+	last, err := m.latest(ctx)
+	if err != nil {
+		return 0, d, err
+	}
+	st, err := m.breaker.State(ctx)
+	if err != nil {
+		return 0, d, err
+	}
+	if st.State == breaker.Open {
+		return 0, d, fmt.Errorf("retry jobs: %w", ErrBreakerOpen)
+	}
+	rows, err := m.pool.Query(ctx, `SELECT id, coalesce(task_id, '') FROM jobs
+		WHERE status = 'FAILED' AND coalesce(updated_at, completed_at, created_at) >= $1 AND ($2 OR error LIKE $3)
+		ORDER BY id`, o.FailedSince, o.All, FailPrefix+"%")
+	if err != nil {
+		return 0, d, databaseError("find failed jobs", err)
+	}
+	failed, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (suspect, error) {
+		s := suspect{status: Failed}
+		return s, row.Scan(&s.job, &s.task)
+	})
+	if err != nil || o.DryRun || len(failed) == 0 {
+		return int64(len(failed)), d, databaseError("find failed jobs", err)
+	}
+	err = m.inTx(ctx, "find the leads of failed jobs", func(tx pgx.Tx) error { return m.findLeads(ctx, tx, Failed) })
+	if err != nil {
+		return 0, d, err
+	}
+	if retried, err = m.requeue(ctx, last.Epoch, failed); err != nil {
+		return retried, d, err
+	}
+	d, err = m.relay(ctx, nil, o.AssumeDead)
+	return retried, d, err
+}
