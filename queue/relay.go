@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/leadgenctl/leadgenctl/breaker"
 )
 
@@ -96,14 +98,15 @@ func (m *Manager) relayAll(ctx context.Context, sv *survey, assumeDead bool, tot
 	}
 }
 
-// nextAttempt is how long it is until a refused task is due again.
+// nextAttempt is how long it is until a refused task is due again; what another relay
+// works on is passed over.
 func (m *Manager) nextAttempt(ctx context.Context) (time.Duration, bool, error) {
-	var seconds *float64
-	err := m.pool.QueryRow(ctx, `SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8
-		FROM leadgenctl.outbox WHERE published_at IS NULL AND attempts > 0 AND next_attempt_at > clock_timestamp()
-			AND next_attempt_at < clock_timestamp() + interval '20 s'`).Scan(&seconds)
-	if err != nil || seconds == nil {
-		return 0, false, databaseError("read the outbox", err)
+	var seconds float64
+	err := m.pool.QueryRow(ctx, `SELECT extract(epoch FROM next_attempt_at - clock_timestamp())::float8
+		FROM leadgenctl.outbox WHERE published_at IS NULL AND attempts > 0 AND next_attempt_at < clock_timestamp() + interval '20 s'
+		ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED`).Scan(&seconds)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, nil
 	}
-	return max(0, time.Duration(*seconds*float64(time.Second))), true, nil
+	return max(0, time.Duration(seconds*float64(time.Second))), true, databaseError("read the outbox", err)
 }
