@@ -36,7 +36,7 @@ func next(t *testing.T, ch <-chan seen) seen {
 	select {
 	case s := <-ch:
 		return s
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing came within 10s")
 		return seen{}
 	}

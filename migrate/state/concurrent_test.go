@@ -142,7 +142,7 @@ func TestAKeyThatDiesOfAgeMeanwhileStillCounts(t *testing.T) {
 	r.Open("apollo", base(), "down", "http_5xx", 1)
 	r.Client.PExpire(ctx, "circuit_breaker:apollo", 500*time.Millisecond)
 	r.m = r.migrator(at(state.StepSnapshotSaved, func() {
-		testenv.Eventually(t, 10*time.Second, func() error {
+		testenv.Eventually(t, time.Minute, func() error {
 			if r.Client.Exists(ctx, "circuit_breaker:apollo").Val() == 1 {
 				return errors.New("it is there still")
 			}

@@ -128,7 +128,7 @@ func TestLifeCountsFromTheSnapshot(t *testing.T) {
 	r.Pause("openai", base())
 	ends := time.Now().Add(3600 * time.Second)
 	r.migrate()
-	testenv.Eventually(t, 10*time.Second, func() error {
+	testenv.Eventually(t, time.Minute, func() error {
 		p, err := r.m.PlanRollback(ctx, state.RollbackOptions{ID: "latest"})
 		if err != nil || p.Keys[0].Action != state.ActionExpired {
 			return fmt.Errorf("%+v, %v", p, err)
@@ -155,7 +155,7 @@ func TestAnOpenGlobalKeyIsNotClosedByItsLife(t *testing.T) {
 	r.Set(global, value, 400*time.Millisecond)
 	r.Open("apollo", base(), "down", "http_5xx", 1)
 	r.migrate()
-	testenv.Eventually(t, 10*time.Second, func() error {
+	testenv.Eventually(t, time.Minute, func() error {
 		p, err := r.m.PlanRollback(ctx, state.RollbackOptions{ID: "latest"})
 		if err != nil || p.Global.TTL != state.NoExpiry {
 			return fmt.Errorf("%+v, %v", p, err)

@@ -1,7 +1,6 @@
 package cmdutil
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -10,9 +9,9 @@ import (
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/leadgenctl/leadgenctl/internal/exit"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // CheckOutput refuses an unknown value of -o. Commands with further formats pass them.
@@ -32,9 +31,9 @@ func (f *Factory) Print(value any, table func(w io.Writer) error) error {
 	var err error
 	switch f.Output {
 	case "json":
-		err = writeJSON(f.IO.Out, value, "  ")
+		err = output.JSON(f.IO.Out, value, "  ")
 	case "yaml":
-		err = writeYAML(f.IO.Out, value)
+		err = output.YAML(f.IO.Out, value)
 	default:
 		err = table(f.IO.Out)
 	}
@@ -48,48 +47,14 @@ func (f *Factory) Print(value any, table func(w io.Writer) error) error {
 func (f *Factory) PrintLine(value any, table func(w io.Writer) error) error {
 	switch f.Output {
 	case "json":
-		return writeJSON(f.IO.Out, value, "")
+		return output.JSON(f.IO.Out, value, "")
 	case "yaml":
 		if _, err := io.WriteString(f.IO.Out, "---\n"); err != nil {
 			return err
 		}
-		return writeYAML(f.IO.Out, value)
+		return output.YAML(f.IO.Out, value)
 	default:
 		return table(f.IO.Out)
-	}
-}
-
-func writeJSON(w io.Writer, value any, indent string) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
-	return enc.Encode(value)
-}
-
-// writeYAML goes by way of JSON, so that both formats have one shape; the order of keys is kept.
-func writeYAML(w io.Writer, value any) error {
-	data, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	var node yaml.Node
-	if err := yaml.Unmarshal(data, &node); err != nil {
-		return err
-	}
-	plainStyle(&node)
-	enc := yaml.NewEncoder(w)
-	enc.SetIndent(2)
-	if err := enc.Encode(&node); err != nil {
-		return err
-	}
-	return enc.Close()
-}
-
-// plainStyle drops JSON's braces and quotes; the encoder quotes what needs it.
-func plainStyle(n *yaml.Node) {
-	n.Style = 0
-	for _, c := range n.Content {
-		plainStyle(c)
 	}
 }
 

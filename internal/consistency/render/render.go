@@ -3,14 +3,12 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // Options of a rendering.
@@ -50,35 +48,7 @@ func Write(w io.Writer, format string, r *consistency.Report, o Options) error {
 }
 
 func jsonReport(w io.Writer, r *consistency.Report, _ Options) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return output.JSON(w, r, "  ")
 }
 
-// yamlReport has the same keys as the JSON, in their order.
-func yamlReport(w io.Writer, r *consistency.Report, _ Options) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	var node yaml.Node
-	if err := yaml.Unmarshal(data, &node); err != nil {
-		return err
-	}
-	plainStyle(&node)
-	e := yaml.NewEncoder(w)
-	e.SetIndent(2)
-	if err := e.Encode(&node); err != nil {
-		return err
-	}
-	return e.Close()
-}
-
-// plainStyle drops the JSON's braces and quotes; the encoder quotes where it must.
-func plainStyle(n *yaml.Node) {
-	n.Style = 0
-	for _, c := range n.Content {
-		plainStyle(c)
-	}
-}
+func yamlReport(w io.Writer, r *consistency.Report, _ Options) error { return output.YAML(w, r) }
