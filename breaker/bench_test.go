@@ -3,7 +3,6 @@ package breaker_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/leadgenctl/leadgenctl/breaker"
-	"github.com/leadgenctl/leadgenctl/internal/testenv"
 )
 
 // The question before each call of a service: may it be made?
@@ -160,37 +158,4 @@ func (s lockedStore) GetData(name string) ([]byte, error) {
 
 func (s lockedStore) SetData(name string, data []byte) error {
 	return s.c.Set(context.Background(), name, data, 0).Err()
-}
-
-// How long another client's Allow takes to follow a change, from before the change
-// is sent until Allow answers otherwise.
-func BenchmarkPropagation(b *testing.B) {
-	ctx := context.Background()
-	server := testenv.StartRedis(b)
-	client := func() redis.UniversalClient {
-		c := redis.NewClient(&redis.Options{Addr: server.Addr()})
-		b.Cleanup(func() { c.Close() })
-		return c
-	}
-	writer, reader := newOn(b, client(), breaker.Settings{}), newOn(b, client(), breaker.Settings{})
-	start(b, reader)
-	var took []time.Duration
-	want := true
-	for b.Loop() {
-		want = !want
-		begin := time.Now()
-		if want {
-			must(writer.Close(ctx, breaker.CloseOptions{}))(b)
-		} else {
-			must(writer.Open(ctx, breaker.OpenOptions{}))(b)
-		}
-		for reader.Allow() != want {
-			time.Sleep(20 * time.Microsecond)
-		}
-		took = append(took, time.Since(begin))
-	}
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
-	b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "max-ms")
 }

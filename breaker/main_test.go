@@ -2,6 +2,8 @@ package breaker_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -12,6 +14,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(followVar); addr != "" {
+		fmt.Fprintln(os.Stderr, follow(addr))
+		os.Exit(1)
+	}
 	redis.SetLogger(silent{}) // servers that tests stop are no news
 	testenv.Main(m)
 }

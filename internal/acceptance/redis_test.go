@@ -121,7 +121,7 @@ func checkError(t *testing.T, r result, code int, says string, secrets ...string
 			t.Errorf("the message holds %q:\n%s", bad, r.stderr)
 		}
 	}
-	if limit := 10 * time.Second; r.took > limit {
+	if limit := 30 * time.Second; r.took > limit { // --timeout is 2s; the rest is for a busy machine
 		t.Errorf("took %v", r.took)
 	}
 }
