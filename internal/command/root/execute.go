@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
 	"github.com/leadgenctl/leadgenctl/internal/iostreams"
@@ -29,13 +31,14 @@ func Execute(ctx context.Context, io *iostreams.IOStreams, args []string) (code 
 		}
 	}()
 	cmd.SetArgs(args)
-	err := classify(ctx, cmd.ExecuteContext(ctx))
+	ran, err := cmd.ExecuteContextC(ctx)
+	err = classify(ctx, ran, err)
 	report(f, err)
 	return exit.Code(err)
 }
 
 // classify gives codes to what cobra and the servers return.
-func classify(ctx context.Context, err error) error {
+func classify(ctx context.Context, cmd *cobra.Command, err error) error {
 	var e *exit.Error
 	switch {
 	case err == nil || errors.As(err, &e):
@@ -44,7 +47,7 @@ func classify(ctx context.Context, err error) error {
 		return &exit.Error{Code: exit.Interrupted, Err: errors.New("interrupted")}
 	case strings.HasPrefix(err.Error(), "required flag(s)"), strings.HasPrefix(err.Error(), "if any flags in the group"),
 		strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "at least one of the flags"):
-		return exit.WithHint(exit.Usagef("%w", err), "see: leadgenctl --help")
+		return exit.WithHint(exit.Usagef("%w", err), "see: "+cmd.CommandPath()+" --help")
 	}
 	return cmdutil.Explain(err)
 }
