@@ -47,7 +47,7 @@ func classify(ctx context.Context, cmd *cobra.Command, err error) error {
 		return &exit.Error{Code: exit.Interrupted, Err: errors.New("interrupted")}
 	case strings.HasPrefix(err.Error(), "required flag(s)"), strings.HasPrefix(err.Error(), "if any flags in the group"),
 		strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "at least one of the flags"):
-		return exit.WithHint(exit.Usagef("%w", err), "see: "+cmd.CommandPath()+" --help")
+		return exit.WithHint(exit.Usagef("%w", err), "see: %s --help", cmd.CommandPath())
 	}
 	return cmdutil.Explain(err)
 }
