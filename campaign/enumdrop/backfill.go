@@ -34,7 +34,7 @@ func (d *Dropper) pages(ctx context.Context, inv Inventory, c Column) error {
 	if err := d.pool.QueryRow(ctx, "SELECT pg_relation_size($1::oid) / current_setting('block_size')::int", c.oid).Scan(&total); err != nil {
 		return fmt.Errorf("measure %s: %w", c.Table, err)
 	}
-	looked := time.Now()
+	var looked time.Time
 	for at, n := int64(0), int64(8); at < total; {
 		if time.Since(looked) > lookEvery {
 			if err := d.throttle(ctx); err != nil {

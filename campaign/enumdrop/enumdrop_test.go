@@ -59,7 +59,9 @@ GRANT SELECT (status) ON campaigns TO PUBLIC;
 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER watch AFTER UPDATE ON campaigns FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status AND NEW.status = 'FAILED') EXECUTE FUNCTION f();
 ALTER TABLE campaigns DISABLE TRIGGER watch;
-CREATE STATISTICS st (dependencies) ON status, name FROM campaigns;`
+CREATE STATISTICS st (dependencies) ON status, name FROM campaigns;
+COMMENT ON INDEX ix_running IS 'one'; COMMENT ON CONSTRAINT done_later ON campaigns IS 'two';
+COMMENT ON TRIGGER watch ON campaigns IS 'three'; COMMENT ON STATISTICS st IS 'four';`
 
 // dump is the schema; sorted, where the order of columns and objects may differ.
 func dump(t testing.TB, db *testenv.Database) []string {

@@ -45,6 +45,7 @@ type Dependent struct {
 	rel               uint32
 	valid             bool
 	enabled           string
+	comment           *string
 }
 
 // Inventory is everything that uses the enumeration.
@@ -135,7 +136,7 @@ func (d *Dropper) dependents(ctx context.Context, inv *Inventory) error {
 		dep                               Dependent
 		special, internal, generated, own bool
 	)
-	_, err = pgx.ForEachRow(rows, []any{&class, &kind, &name, &dep.ident, &dep.rel, &dep.definition, &dep.valid, &special, &dep.enabled, &internal, &generated}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&class, &kind, &name, &dep.ident, &dep.rel, &dep.definition, &dep.valid, &special, &dep.enabled, &internal, &generated, &dep.comment}, func() error {
 		dep.Name, dep.Carried, dep.Why = name, true, ""
 		own = strings.Contains(dep.ident, syncTrigger) || strings.HasPrefix(dep.ident, prefix)
 		switch {

@@ -14,7 +14,7 @@ WITH t AS (
 SELECT d.classid::regclass::text AS class,
     coalesce(c.relkind::text, k.contype::text, '') AS kind,
     pg_describe_object(d.classid, d.objid, d.objsubid) AS name,
-    coalesce(k.conname, i.relname, g.tgname, '') AS ident,
+    coalesce(k.conname, i.relname, g.tgname, s.stxname, '') AS ident,
     coalesce(k.conrelid, g.tgrelid, x.indrelid, s.stxrelid, ad.adrelid, 0)::oid AS rel,
     CASE WHEN k.oid IS NOT NULL THEN pg_get_constraintdef(k.oid) WHEN x.indexrelid IS NOT NULL THEN pg_get_indexdef(x.indexrelid)
         WHEN g.oid IS NOT NULL THEN pg_get_triggerdef(g.oid) WHEN s.oid IS NOT NULL THEN pg_get_statisticsobjdef(s.oid) ELSE '' END AS definition,
@@ -22,7 +22,8 @@ SELECT d.classid::regclass::text AS class,
     coalesce(x.indisclustered OR x.indisreplident OR x.indisprimary OR own.oid IS NOT NULL, false) AS special,
     coalesce(g.tgenabled::text, '') AS enabled,
     coalesce(g.tgisinternal OR g.tgparentid <> 0, false) AS internal,
-    coalesce(ga.attgenerated <> '', false) AS generated
+    coalesce(ga.attgenerated <> '', false) AS generated,
+    obj_description(d.objid, d.classid::regclass::name) AS comment
 FROM deps d
 LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
 LEFT JOIN pg_class i ON i.oid = c.oid AND i.relkind = 'i'

@@ -177,6 +177,9 @@ func (inv Inventory) swap(c Column) []Statement {
 		case "index":
 			after = append(after, exclusive("ALTER INDEX %s RENAME TO %s", ident(c.Schema, temporary(dep.ident)), ident(dep.ident)))
 		}
+		if dep.Kind != "trigger" { // it has brought its own
+			after = append(after, inv.comments(dep)...)
+		}
 	}
 	def := "DROP DEFAULT"
 	if c.def != nil {
@@ -209,14 +212,21 @@ func (inv Inventory) belongings(c Column) (out []Statement) {
 	return out
 }
 
-// Abandon takes away what an unfinished online drop has made. It is instant, and does
-// nothing where there is none.
+// Abandon takes away what an unfinished drop has made: see Unfinished. It is instant,
+// and does nothing where there is none. A value that is retired stays so.
 func (d *Dropper) Abandon(ctx context.Context) error {
+	left, err := d.Unfinished(ctx)
+	if err != nil || len(left) == 0 {
+		return err
+	}
 	inv, err := d.Inventory(ctx)
 	if err != nil {
 		return err
 	}
-	return d.abandon(ctx, inv)
+	if err := d.abandon(ctx, inv); err != nil || inv.Retired {
+		return err
+	}
+	return d.transaction(ctx, "ungate", d.s.StatementTimeout, d.ungate(inv))
 }
 
 func (d *Dropper) abandon(ctx context.Context, inv Inventory) error {

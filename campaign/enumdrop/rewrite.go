@@ -81,12 +81,14 @@ func (inv Inventory) around() (drop, restore []Statement) {
 			drop = append(drop, brief(name, "ACCESS EXCLUSIVE", fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", table, ident(dep.ident))))
 			restore = append(restore, Statement{SQL: fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", table, ident(dep.ident), dep.definition),
 				Lock: "ACCESS EXCLUSIVE", Table: name, Work: "scans it"})
+			restore = append(restore, inv.comments(dep)...)
 		case "index":
 			if !strings.Contains(dep.definition, "::"+inv.Type) {
 				continue
 			}
 			drop = append(drop, brief(name, "ACCESS EXCLUSIVE", "DROP INDEX "+inv.index(dep)))
 			restore = append(restore, Statement{SQL: dep.definition, Lock: "SHARE", Table: name, Work: "scans it"})
+			restore = append(restore, inv.comments(dep)...)
 		case "trigger":
 			d, r := inv.trigger(dep)
 			drop, restore = append(drop, d), append(restore, r...)
@@ -102,7 +104,18 @@ func (inv Inventory) trigger(dep Dependent) (drop Statement, restore []Statement
 	if mode := map[string]string{"D": "DISABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}[dep.enabled]; mode != "" {
 		restore = append(restore, brief(name, "SHARE ROW EXCLUSIVE", fmt.Sprintf("ALTER TABLE %s %s TRIGGER %s", table, mode, ident(dep.ident))))
 	}
-	return drop, restore
+	return drop, append(restore, inv.comments(dep)...)
+}
+
+// comments gives what was made anew the comment of what it replaces.
+func (inv Inventory) comments(dep Dependent) []Statement {
+	if dep.comment == nil {
+		return nil
+	}
+	table, name := inv.table(dep.rel)
+	object := map[string]string{"index": "INDEX " + inv.index(dep), "check constraint": "CONSTRAINT " + ident(dep.ident) + " ON " + table,
+		"trigger": "TRIGGER " + ident(dep.ident) + " ON " + table, "statistics": "STATISTICS " + inv.index(dep)}[dep.Kind]
+	return []Statement{brief(name, "SHARE UPDATE EXCLUSIVE", fmt.Sprintf("COMMENT ON %s IS %s", object, literal(*dep.comment)))}
 }
 
 // table is the quoted and the plain name of the table with an oid.

@@ -59,6 +59,17 @@ func StartPostgres(t testing.TB, options servers.PostgresOptions) *servers.Postg
 	return p
 }
 
+// StartStandby starts a streaming replica of a server.
+func StartStandby(t testing.TB, primary *servers.Postgres) *servers.Postgres {
+	t.Helper()
+	dir := serverDir(t)
+	must(t, os.Chmod(dir, 0o777)) // the server's user makes its data directory there
+	p, err := primary.StartStandby(startContext(t), dir)
+	must(t, err)
+	t.Cleanup(p.Stop)
+	return p
+}
+
 // StartPgBouncer starts a pooler in transaction mode in front of the shared
 // PostgreSQL server, with so many connections to it, and returns the address of the
 // database through it. With one, two clients in turn share its session.

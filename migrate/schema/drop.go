@@ -17,8 +17,12 @@ const dropName = "campaign_drop"
 
 // dropper is the remover of campaignstatus.PAUSED.
 func (m *Migrator) dropper() (*enumdrop.Dropper, error) {
+	return m.dropperOf("campaignstatus", string(campaign.Paused))
+}
+
+func (m *Migrator) dropperOf(typ, value string) (*enumdrop.Dropper, error) {
 	s := m.settings.Drop
-	s.Type, s.Value, s.Step = "campaignstatus", string(campaign.Paused), m.settings.Step
+	s.Type, s.Value, s.Step = typ, value, m.settings.Step
 	return enumdrop.New(m.pool, s)
 }
 
@@ -94,9 +98,7 @@ func (m *Migrator) DropPlan(ctx context.Context) (enumdrop.Plan, error) {
 // DropValue takes another value out of another enumeration by the same machinery, under
 // the same lock; see enumdrop.
 func (m *Migrator) DropValue(ctx context.Context, typ, value string, strategy enumdrop.Strategy) error {
-	s := m.settings.Drop
-	s.Type, s.Value, s.Step = typ, value, m.settings.Step
-	d, err := enumdrop.New(m.pool, s)
+	d, err := m.dropperOf(typ, value)
 	if err != nil {
 		return err
 	}

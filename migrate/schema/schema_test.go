@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/leadgenctl/leadgenctl/campaign/enumdrop"
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/migrate/schema"
 )
@@ -205,7 +206,7 @@ func TestDirtyVersionsAreMendedByWhatIsReallyThere(t *testing.T) {
 		if _, err := db.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
-		after, err := m.Repair(t.Context())
+		_, after, err := m.Repair(t.Context(), schema.Report)
 		if err != nil || after.Dirty || after.Version != before.Version {
 			t.Errorf("%s: got %+v, %v; want version %d, clean", name, after, err, before.Version)
 		}
@@ -216,16 +217,16 @@ func TestWorksThroughPgBouncerInTransactionMode(t *testing.T) {
 	t.Parallel()
 	db := testenv.NewDatabase(t)
 	pool := testenv.NewPool(t, testenv.StartPgBouncer(t, db, 4))
-	m, err := schema.New(pool, schema.Settings{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := m.Up(t.Context(), schema.Latest); err != nil {
+	for _, strategy := range enumdrop.Strategies {
+		m, err := schema.New(pool, schema.Settings{Strategy: strategy})
+		if err != nil {
 			t.Fatal(err)
 		}
+		if err := m.Up(t.Context(), schema.Latest); err != nil {
+			t.Fatalf("%s: %v", strategy, err)
+		}
 		if err := m.Down(t.Context(), schema.All); err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v", strategy, err)
 		}
 	}
 }

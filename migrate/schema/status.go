@@ -39,19 +39,6 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 	return st, nil
 }
 
-// Repair mends a version that an interruption left dirty. It returns the status after it.
-func (m *Migrator) Repair(ctx context.Context) (Status, error) {
-	d := &driver{ctx: ctx, pool: m.pool, lockTimeout: m.settings.LockTimeout}
-	defer d.release()
-	if err := d.Lock(); err != nil {
-		return Status{}, err
-	}
-	if err := m.mend(ctx, d); err != nil {
-		return Status{}, err
-	}
-	return m.Status(ctx)
-}
-
 // index is the place of a version among all migrations, -1 for none.
 func (m *Migrator) index(version uint) int {
 	for i, mig := range m.all {

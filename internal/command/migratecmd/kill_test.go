@@ -43,3 +43,54 @@ func TestOnlineDropSurvivesAKillAtEveryStep(t *testing.T) {
 		})
 	}
 }
+
+// What a killed removal has left is named, and repaired either way.
+func TestRepairFinishesOrUndoesAKilledRemoval(t *testing.T) {
+	t.Parallel()
+	for _, way := range []struct{ flag, action, expect string }{
+		{"--finish", "finished", "SELECT count(*) = 4 FROM pg_enum WHERE enumtypid = 'campaignstatus'::regtype"},
+		{"--undo", "undone", "SELECT count(*) = 5 FROM pg_enum WHERE enumtypid = 'campaignstatus'::regtype"},
+	} {
+		t.Run(way.action, func(t *testing.T) {
+			t.Parallel()
+			db := testenv.NewDatabase(t)
+			db.NewCampaign(t, "RUNNING")
+			cli := testenv.NewCLI(t, db.URL, "")
+			cmd := exec.Command(testenv.Binary(t), "migrate", "up", "--strategy", "online", "--yes", "--database-url", db.URL)
+			cmd.Env = append(os.Environ(), crashpoint.EnvVar+"=before:verify")
+			if out, err := cmd.CombinedOutput(); err == nil {
+				t.Fatalf("it was not killed: %s", out)
+			}
+			var r struct {
+				Unfinished []struct {
+					Type, Value string
+					Left        []string
+				}
+				Action string
+			}
+			for _, args := range [][]string{{"repair", "--dry-run"}, {"repair"}} {
+				cli.JSON(&r, 0, append([]string{"migrate"}, args...)...)
+				if len(r.Unfinished) != 1 || r.Unfinished[0].Value != "PAUSED" || len(r.Unfinished[0].Left) < 3 || r.Action != "none" {
+					t.Fatalf("%v: %+v", args, r)
+				}
+			}
+			cli.Expect(2, "migrate", "repair", way.flag)
+			cli.JSON(&r, 0, "migrate", "repair", way.flag, "--yes")
+			if r.Action != way.action {
+				t.Errorf("%+v", r)
+			}
+			cli.JSON(&r, 0, "migrate", "repair")
+			if len(r.Unfinished) != 0 {
+				t.Errorf("left: %+v", r)
+			}
+			for _, q := range []string{way.expect, "SELECT NOT EXISTS (SELECT FROM pg_type WHERE typname LIKE 'leadgenctl_new%')"} {
+				if err := db.Expect(q); err != nil {
+					t.Error(err)
+				}
+			}
+			if out, err := exec.Command(testenv.Binary(t), "migrate", "up", "--strategy", "online", "--yes", "--database-url", db.URL).CombinedOutput(); err != nil {
+				t.Errorf("up afterwards: %v: %s", err, out)
+			}
+		})
+	}
+}

@@ -43,27 +43,11 @@ func newStatus(f *cmdutil.Factory) *cobra.Command {
 	}
 }
 
-func newRepair(f *cmdutil.Factory) *cobra.Command {
-	return &cobra.Command{
-		Use:     "repair",
-		Short:   "Mend the version table after an interrupted migration",
-		Example: "  leadgenctl migrate repair",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := migrator(cmd.Context(), f)
-			if err != nil {
-				return err
-			}
-			st, err := m.Repair(cmd.Context())
-			if err != nil {
-				return explain(err)
-			}
-			return printStatus(f, st)
-		},
-	}
+func printStatus(f *cmdutil.Factory, st schema.Status) error {
+	return f.Print(statusOf(st), func(w io.Writer) error { return writeStatus(w, f, st) })
 }
 
-func printStatus(f *cmdutil.Factory, st schema.Status) error {
+func statusOf(st schema.Status) status {
 	out := status{Version: st.Version, Dirty: st.Dirty, Known: st.Known, Migrations: []statusStep{}}
 	for _, m := range st.Applied {
 		out.Migrations = append(out.Migrations, statusStep{m.Version, m.Name, "applied"})
@@ -71,17 +55,19 @@ func printStatus(f *cmdutil.Factory, st schema.Status) error {
 	for _, m := range st.Pending {
 		out.Migrations = append(out.Migrations, statusStep{m.Version, m.Name, "pending"})
 	}
-	return f.Print(out, func(w io.Writer) error {
-		if st.Dirty {
-			f.IO.Warnf("version %d is dirty: a migration was interrupted; run: leadgenctl migrate repair", st.Version)
-		}
-		if !st.Known {
-			f.IO.Warnf("version %d is newer than this leadgenctl knows", st.Version)
-		}
-		rows := make([][]string, len(out.Migrations))
-		for i, m := range out.Migrations {
-			rows[i] = []string{fmt.Sprintf("%04d", m.Version), m.Name, m.State}
-		}
-		return f.Table(w, []string{"version", "name", "state"}, rows)
-	})
+	return out
+}
+
+func writeStatus(w io.Writer, f *cmdutil.Factory, st schema.Status) error {
+	if st.Dirty {
+		f.IO.Warnf("version %d is dirty: a migration was interrupted; run: leadgenctl migrate repair", st.Version)
+	}
+	if !st.Known {
+		f.IO.Warnf("version %d is newer than this leadgenctl knows", st.Version)
+	}
+	var rows [][]string
+	for _, m := range statusOf(st).Migrations {
+		rows = append(rows, []string{fmt.Sprintf("%04d", m.Version), m.Name, m.State})
+	}
+	return f.Table(w, []string{"version", "name", "state"}, rows)
 }

@@ -117,6 +117,9 @@ func runUp(ctx context.Context, f *cmdutil.Factory, o upOptions) error {
 		}
 	}
 	if err := m.Up(ctx, o.to); err != nil {
+		if len(result.Steps) > 0 {
+			f.IO.Warnf("applied before that: %s", strings.Join(result.Steps, ", "))
+		}
 		return explain(err)
 	}
 	result.Steps = append(result.Steps, more...)

@@ -4,4 +4,4 @@
 ALTER TABLE campaigns DROP CONSTRAINT leadgenctl_campaign_not_paused;
 -- takes: ACCESS EXCLUSIVE on campaigns, looks at no row
 ALTER TABLE campaigns ADD CONSTRAINT leadgenctl_campaign_not_paused
-    CHECK (status::text <> 'PAUSED') NOT VALID;
+    CHECK (status::text NOT IN ('PAUSED', 'PAUSED__retired')) NOT VALID;
