@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// lookEvery is how often the back-fill looks at the load and the replicas.
-const lookEvery = 500 * time.Millisecond
-
 // backfill gives every row that the default does not fit its value, page by page. Rows
 // written since the expansion are right already; a page done by an earlier run changes
 // no row. It ends when a full look finds no difference.
@@ -73,25 +70,6 @@ func batch(inv Inventory, c Column, from, to int64) string {
 	}
 	return fmt.Sprintf("BEGIN; SET LOCAL synchronous_commit = off; UPDATE %s SET %s = %s::text::%s WHERE %s AND %s; COMMIT",
 		ident(c.Schema, c.Table), ident(temporary(c.Name)), ident(c.Name), ident(inv.schema, temporary(inv.Type)), pages, differs(c))
-}
-
-// throttle waits while a replica is behind or too many sessions are at work.
-func (d *Dropper) throttle(ctx context.Context) error {
-	for {
-		var lag float64
-		var active int
-		err := d.pool.QueryRow(ctx, `SELECT coalesce((SELECT extract(epoch FROM max(replay_lag)) FROM pg_stat_replication), 0)::float8,
-			(SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid())`).Scan(&lag, &active)
-		if err != nil {
-			return fmt.Errorf("look at the load: %w", err)
-		}
-		if lag <= d.s.MaxLag.Seconds() && (d.s.MaxLoad == 0 || active <= d.s.MaxLoad) {
-			return nil
-		}
-		if err := pause(ctx, lookEvery); err != nil {
-			return err
-		}
-	}
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -51,7 +51,8 @@ type Settings struct {
 	// BatchTime is how long one batch of the back-fill should take, since that is
 	// how long a writer of one of its rows may wait. 4 ms when zero.
 	BatchTime time.Duration
-	// MaxLag halts the back-fill while a replica is further behind. 10 s when zero.
+	// MaxLag halts the back-fill while a replica is further behind. 10 s when zero; no
+	// limit when negative.
 	MaxLag time.Duration
 	// MaxLoad halts the back-fill while more sessions are active than that. 0 for no limit.
 	MaxLoad int
@@ -146,6 +147,11 @@ func (d *Dropper) Drop(ctx context.Context, want Strategy) error {
 	if why := inv.Refuses(strategy, d.s.RewriteLimit); why != "" {
 		return &RefusedError{Reason: fmt.Sprintf("%s of type %s cannot be removed by %s: %s", d.s.Value, d.s.Type, strategy, why),
 			Hint: "remove what is in the way, or choose --strategy retire, which changes no table"}
+	}
+	if strategy == Online {
+		if err := d.canThrottle(ctx); err != nil {
+			return err
+		}
 	}
 	if err := d.retire(ctx, inv); err != nil || strategy == Retire {
 		return err

@@ -138,6 +138,7 @@ func TestWhatCannotBeCarriedRefuses(t *testing.T) {
 		"unique":            "ALTER TABLE campaigns ADD CONSTRAINT u UNIQUE (id, status)",
 		"generated":         "ALTER TABLE campaigns ADD g boolean GENERATED ALWAYS AS (status = 'FAILED') STORED",
 		"composite":         "CREATE TYPE comp AS (s campaignstatus)",
+		"foreign table":     "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw; CREATE FOREIGN TABLE x (s campaignstatus) SERVER far",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

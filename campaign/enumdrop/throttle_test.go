@@ -2,9 +2,13 @@ package enumdrop_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/leadgenctl/leadgenctl/campaign/enumdrop"
 	"github.com/leadgenctl/leadgenctl/internal/servers"
@@ -91,4 +95,32 @@ func TestTheBackfillWaitsForAReplicaThatIsBehind(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestALimitThatCannotBeWatchedRefuses(t *testing.T) {
+	t.Parallel()
+	p, db := newPrivateDatabase(t)
+	run(t, db, `CREATE ROLE app LOGIN; ALTER TABLE campaigns OWNER TO app; ALTER TYPE campaignstatus OWNER TO app;
+		GRANT ALL ON SCHEMA public, leadgenctl TO app; GRANT CREATE ON DATABASE postgres TO app`)
+	app := &testenv.Database{URL: strings.Replace(db.URL, "postgres://postgres", "postgres://app", 1)}
+	app.Pool = testenv.NewPool(t, app.URL)
+	drop := func(s enumdrop.Settings) error { return newDropper(t, app, s).Drop(t.Context(), enumdrop.Online) }
+	before := dump(t, db)
+	refused := func(s enumdrop.Settings, flag string) {
+		t.Helper()
+		var e *enumdrop.RefusedError
+		if err := drop(s); !errors.As(err, &e) || !strings.Contains(e.Hint, flag) {
+			t.Errorf("%s: %v", flag, err)
+		}
+		if diff := cmp.Diff(before, dump(t, db)); diff != "" {
+			t.Errorf("a refusal changed the schema:\n%s", diff)
+		}
+	}
+	refused(enumdrop.Settings{MaxLoad: 5}, "--max-load")
+	testenv.StartStandby(t, p)
+	testenv.Eventually(t, time.Minute, func() error { return db.Expect("SELECT EXISTS (SELECT FROM pg_stat_replication)") })
+	refused(enumdrop.Settings{}, "--max-lag")
+	if err := drop(enumdrop.Settings{MaxLag: -1}); err != nil {
+		t.Error(err)
+	}
 }

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-migrate/migrate/v4"
+	_ "github.com/golang-migrate/migrate/v4/database/pgx/v5"
+	_ "github.com/golang-migrate/migrate/v4/source/file"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/leadgenctl/leadgenctl/campaign/enumdrop"
@@ -131,6 +134,30 @@ func TestTheDropRefusesWhoeverRunsIt(t *testing.T) {
 	}
 	if err := db.Expect("SELECT EXISTS (SELECT FROM pg_enum WHERE enumlabel = 'PAUSED' AND enumtypid = 'campaignstatus'::regtype)"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The plain golang-migrate with its own driver: it stops at the gate, and forced past it, at the drop.
+func TestPlainGolangMigrateRefusesToo(t *testing.T) {
+	t.Parallel()
+	db := testenv.NewDatabase(t)
+	db.NewCampaign(t, "PAUSED")
+	plain, err := migrate.New("file://sql", strings.Replace(db.URL, "postgres://", "pgx5://", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = plain.Close() }()
+	if err := plain.Up(); err == nil || !strings.Contains(err.Error(), "leadgenctl_campaign_not_paused") {
+		t.Fatalf("the gate: %v", err)
+	}
+	if err := plain.Force(9); err != nil {
+		t.Fatal(err)
+	}
+	if err := plain.Up(); err == nil || !strings.Contains(err.Error(), "1 campaigns hold it") {
+		t.Fatalf("the drop: %v", err)
+	}
+	if err := db.Expect("SELECT status = 'PAUSED' FROM campaigns"); err != nil {
+		t.Error(err)
 	}
 }
 

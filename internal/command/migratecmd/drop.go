@@ -30,7 +30,7 @@ type dropFlags struct {
 func (d *dropFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&d.strategy, "strategy", string(enumdrop.Retire), "how the value goes: retire (rename it), rewrite, online or auto")
 	cmd.Flags().IntVar(&d.maxLoad, "max-load", 0, "halt the back-fill while more sessions than that are active (0: no limit)")
-	cmd.Flags().DurationVar(&d.maxLag, "max-lag", 10*time.Second, "halt the back-fill while a replica is further behind")
+	cmd.Flags().DurationVar(&d.maxLag, "max-lag", 10*time.Second, "halt the back-fill while a replica is further behind (0: no limit)")
 	cmd.Flags().Int64Var(&d.rewriteLimit, "rewrite-limit", 8<<20, "the size in bytes, with indexes, up to which a table may be rewritten under its lock")
 }
 
@@ -49,7 +49,11 @@ func (d *dropFlags) parse() (enumdrop.Strategy, error) {
 }
 
 func (d *dropFlags) settings() enumdrop.Settings {
-	return enumdrop.Settings{MaxLoad: d.maxLoad, MaxLag: d.maxLag, RewriteLimit: d.rewriteLimit}
+	lag := d.maxLag
+	if lag == 0 {
+		lag = -1 // where the library's zero is its default
+	}
+	return enumdrop.Settings{MaxLoad: d.maxLoad, MaxLag: lag, RewriteLimit: d.rewriteLimit}
 }
 
 // physical says what the strategy does beyond the files, and why; nothing for retire.

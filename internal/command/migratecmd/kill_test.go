@@ -6,10 +6,14 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/leadgenctl/leadgenctl/internal/crashpoint"
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 )
+
+// wait is a limit that only a failure reaches.
+const wait = time.Minute
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
