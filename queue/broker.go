@@ -50,8 +50,13 @@ type Publisher interface {
 	// Publish puts the tasks on the broker and answers for each, in order. It is safe
 	// to repeat: a task of the same id and batch reaches the queue once, as far as
 	// the broker can promise that. The same batch always holds the same tasks. An
-	// error means that the broker is away, and that nothing is known of the batch.
+	// error means that the broker is away, and that nothing is known of the batch, or
+	// that it is retracted: ErrRetracted.
 	Publish(ctx context.Context, batch string, tasks []Task) ([]Delivery, error)
+
+	// Retract forbids to publish the batches from now on, whoever is about to. What of
+	// them is on the broker already stays there. RabbitMQ has no way to do that.
+	Retract(ctx context.Context, batches []string) error
 }
 
 // Place is where a task is.

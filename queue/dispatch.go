@@ -37,30 +37,35 @@ func (d *Dispatched) add(o Dispatched) {
 
 // dispatch publishes every batch of the outbox that is due, in two transactions each:
 // the first decides what is published and seals that, the second publishes it. It
-// stops when the breaker opens.
-func (m *Manager) dispatch(ctx context.Context, sv *survey, assumeDead bool) (Dispatched, error) {
-	var total Dispatched
+// stops when the breaker opens. again says that a batch was left since the survey does
+// not cover it, or not any more.
+func (m *Manager) dispatch(ctx context.Context, sv *survey, assumeDead bool) (total Dispatched, again bool, err error) {
 	if err := sv.unregistered(m.taskNames()); err != nil {
-		return total, err
+		return total, again, err
 	}
 	for after := int64(0); ; {
 		if err := m.stillClosed(ctx); err != nil {
-			return total, err
+			return total, again, err
 		}
 		b, d, err := m.seal(ctx, sv, after, assumeDead)
 		total.add(d)
 		if err != nil || b == nil {
-			return total, err
+			return total, again, err
 		}
 		after = b.id
 		m.settings.Step("queue.dispatch.sealed")
-		if len(b.jobs) == 0 {
+		if b.unseen || len(b.jobs) == 0 {
+			again = again || b.unseen
 			continue
 		}
 		d, err = m.publishPatiently(ctx, b.id)
 		total.add(d)
+		if errors.Is(err, ErrRetracted) {
+			again = true
+			continue
+		}
 		if err != nil {
-			return total, err
+			return total, again, err
 		}
 		m.settings.Step("queue.dispatch.published")
 	}
@@ -93,6 +98,9 @@ func (m *Manager) seal(ctx context.Context, sv *survey, after int64, assumeDead 
 		entries, err := b.load(ctx, tx, true)
 		if err != nil {
 			return err
+		}
+		if b.unseen = slices.ContainsFunc(entries, func(e entryRow) bool { return !sv.covers(e) }); b.unseen {
+			return nil
 		}
 		b.replaces = map[int64][]string{}
 		var s settlement
@@ -235,6 +243,9 @@ func (m *Manager) publish(ctx context.Context, id int64) (d Dispatched, err erro
 				return err
 			}
 		}
+		if errors.Is(away, ErrRetracted) {
+			return nil
+		}
 		if away != nil {
 			return b.note(ctx, tx, away)
 		}
@@ -242,6 +253,9 @@ func (m *Manager) publish(ctx context.Context, id int64) (d Dispatched, err erro
 		d, err = m.settle(ctx, tx, b, entries, deliveries)
 		return err
 	})
+	if err == nil && errors.Is(away, ErrRetracted) {
+		return d, fmt.Errorf("publish tasks: %w", away)
+	}
 	if err == nil && away != nil {
 		err = brokerError("publish tasks", away)
 	}

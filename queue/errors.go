@@ -22,6 +22,11 @@ var (
 	// ErrBrokerAway says that the broker cannot be reached; the outbox keeps the tasks.
 	ErrBrokerAway = errors.New("the broker cannot be reached")
 
+	// ErrRetracted says that another process has taken a batch back before it was
+	// published: its jobs were paused again meanwhile, and what is left of it is
+	// decided anew.
+	ErrRetracted = errors.New("the batch was taken back")
+
 	// ErrNoBroker says that a Manager has no broker to ask.
 	ErrNoBroker = errors.New("no broker is configured")
 

@@ -33,7 +33,7 @@ func (m *Manager) followUp(ctx context.Context, epoch int64, assumeDead bool) ([
 	var w wanted
 	for _, s := range suspects {
 		w.jobs = append(w.jobs, s.job)
-		w.tasks = append(w.tasks, wantedTask{taskIDOf(s.task), s.job})
+		w.old = append(w.old, wantedTask{taskIDOf(s.task), s.job})
 	}
 	w.sort()
 	sv, err := patiently(ctx, m, func() (*survey, error) { return m.look(ctx, w) })

@@ -97,7 +97,7 @@ func (m *Manager) Inspect(ctx context.Context, id int64) (Job, error) {
 	w := wanted{jobs: []int64{id}}
 	for _, task := range []*string{j.TaskID, j.NewTask} {
 		if task != nil {
-			w.tasks = append(w.tasks, wantedTask{taskIDOf(*task), id})
+			w.old = append(w.old, wantedTask{taskIDOf(*task), id})
 		}
 	}
 	w.sort()

@@ -119,7 +119,7 @@ func (m *Manager) resumed(ctx context.Context, r Result, a applied, ro *ResumeOp
 	}
 	if err == nil && m.settings.Broker != nil {
 		var d Dispatched
-		d, err = m.relay(ctx, nil, assumeDead)
+		d, err = m.relay(ctx, assumeDead)
 		r.Dispatched.add(d)
 		r.OutboxPending = d.OutboxPending
 	}

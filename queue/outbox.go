@@ -24,6 +24,7 @@ type batch struct {
 	replaces map[int64][]string
 	sealed   bool
 	attempts int
+	unseen   bool // the survey does not cover it
 }
 
 const batchColumns = `id, batch::text, epoch, job_ids, task_ids::text[], old_task_ids, coalesce(replaces, '{}'), sealed_at IS NOT NULL, attempts`
@@ -148,16 +149,20 @@ func (b *batch) putOff(ctx context.Context, tx pgx.Tx, entries []entryRow, attem
 
 // clearOutbox takes what is not sealed off the outbox when the jobs are paused
 // again, and gives those jobs their old task ids back: the old message may still be
-// on the queue. A sealed batch may be there already: its jobs keep the new ids. What
-// a relay works on at this moment is left to it.
+// on the queue. A sealed batch may be on the broker already: its jobs keep the new ids,
+// and the batch is emptied, for the next relay to retract. What a relay works on at this
+// moment is left to it.
 func clearOutbox(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `WITH gone AS (
+	var b pgx.Batch
+	b.Queue(`UPDATE leadgenctl.outbox SET job_ids = '{}', task_ids = '{}', old_task_ids = '{}' WHERE id IN (
+			SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL AND sealed_at IS NOT NULL FOR UPDATE SKIP LOCKED)`)
+	b.Queue(`WITH gone AS (
 			DELETE FROM leadgenctl.outbox WHERE id IN (
-				SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL FOR UPDATE SKIP LOCKED)
-			RETURNING job_ids, task_ids, old_task_ids, sealed_at
+				SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL AND sealed_at IS NULL FOR UPDATE SKIP LOCKED)
+			RETURNING job_ids, task_ids, old_task_ids
 		)
 		UPDATE jobs AS j SET task_id = nullif(u.old, '')
 		FROM gone, unnest(gone.job_ids, gone.task_ids, gone.old_task_ids) AS u (job_id, task_id, old)
-		WHERE gone.sealed_at IS NULL AND j.id = u.job_id AND j.task_id = u.task_id::text AND j.status = 'PAUSED'`)
-	return err
+		WHERE j.id = u.job_id AND j.task_id = u.task_id::text AND j.status = 'PAUSED'`)
+	return tx.SendBatch(ctx, &b).Close()
 }

@@ -56,11 +56,7 @@ func (m *Manager) ramp(ctx context.Context, epoch int64, assumeDead bool) (*ramp
 		return r, databaseError("count the paused jobs", err)
 	}
 	if m.settings.Broker != nil {
-		w, err := m.wanted(ctx, wantedSQL, wantedOutboxSQL)
-		if err != nil {
-			return r, databaseError("read the paused jobs", err)
-		}
-		if r.survey, err = patiently(ctx, m, func() (*survey, error) { return m.look(ctx, w) }); err != nil {
+		if r.survey, err = m.survey(ctx, wantedSQL, wantedOutboxSQL); err != nil {
 			return r, err
 		}
 	}
@@ -147,7 +143,8 @@ func (r *ramp) step(ctx context.Context, limit int64) (n int64, err error) {
 	r.resumed += n
 	r.m.settings.Step("queue.ramp.resumed")
 	if r.survey != nil && n > 0 {
-		d, err := r.m.dispatch(ctx, r.survey, r.pace.AssumeDead)
+		// What the survey does not cover is left to the relay after the ramp.
+		d, _, err := r.m.dispatch(ctx, r.survey, r.pace.AssumeDead)
 		r.dispatched.add(d)
 		if err != nil {
 			return n, err

@@ -41,7 +41,7 @@ func (m *Manager) Relay(ctx context.Context, o RelayOptions) (Dispatched, error)
 			return Dispatched{OutboxPending: pending}, err
 		}
 	}
-	return m.relay(ctx, nil, o.AssumeDead)
+	return m.relay(ctx, o.AssumeDead)
 }
 
 // dueNow takes up at once what was put off since a silent worker may hold it.
@@ -55,9 +55,9 @@ func (m *Manager) dueNow(ctx context.Context) error {
 }
 
 // relay dispatches until nothing is due soon, and says what is left.
-func (m *Manager) relay(ctx context.Context, sv *survey, assumeDead bool) (Dispatched, error) {
+func (m *Manager) relay(ctx context.Context, assumeDead bool) (Dispatched, error) {
 	var total Dispatched
-	err := m.relayAll(ctx, sv, assumeDead, &total)
+	err := m.relayAll(ctx, assumeDead, &total)
 	pending, countErr := outboxPending(context.WithoutCancel(ctx), m.pool)
 	total.OutboxPending = pending
 	if err == nil && total.JobsUnknown > 0 {
@@ -66,25 +66,20 @@ func (m *Manager) relay(ctx context.Context, sv *survey, assumeDead bool) (Dispa
 	return total, errors.Join(err, databaseError("read the outbox", countErr))
 }
 
-func (m *Manager) relayAll(ctx context.Context, sv *survey, assumeDead bool, total *Dispatched) error {
+func (m *Manager) relayAll(ctx context.Context, assumeDead bool, total *Dispatched) error {
 	for {
-		if sv == nil {
-			w, err := m.wanted(ctx, wantedOutboxSQL)
-			if err != nil {
-				return databaseError("read the outbox", err)
-			}
-			if len(w.jobs) == 0 {
-				return nil
-			}
-			if sv, err = patiently(ctx, m, func() (*survey, error) { return m.look(ctx, w) }); err != nil {
-				return err
-			}
-			m.settings.Step("queue.dispatch.surveyed")
+		sv, err := m.survey(ctx, wantedOutboxSQL)
+		if err != nil || len(sv.wanted.jobs) == 0 {
+			return err
 		}
-		d, err := m.dispatch(ctx, sv, assumeDead)
+		m.settings.Step("queue.dispatch.surveyed")
+		d, again, err := m.dispatch(ctx, sv, assumeDead)
 		total.add(d)
 		if err != nil {
 			return err
+		}
+		if again {
+			continue
 		}
 		soon, ok, err := m.nextAttempt(ctx)
 		if err != nil || !ok {

@@ -55,6 +55,6 @@ func (m *Manager) Retry(ctx context.Context, o RetryOptions) (retried int64, d D
 	if retried, err = m.requeue(ctx, last.Epoch, failed); err != nil {
 		return retried, d, err
 	}
-	d, err = m.relay(ctx, nil, o.AssumeDead)
+	d, err = m.relay(ctx, o.AssumeDead)
 	return retried, d, err
 }

@@ -13,8 +13,9 @@ import (
 // without harm: a message only moves on, from the queue to a worker to its end, and
 // each step is checked again when it matters.
 type survey struct {
-	fleet Fleet
-	hits  []hit // sorted by job
+	wanted wanted
+	fleet  Fleet
+	hits   []hit // sorted by job
 }
 
 // hit is one task of a job, found.
@@ -27,8 +28,9 @@ type hit struct {
 
 // wanted are the jobs that a survey looks for, by job id and by task id.
 type wanted struct {
-	jobs  []int64 // sorted
-	tasks []wantedTask
+	jobs []int64 // sorted
+	old  []wantedTask
+	next []wantedTask // ids that are in the outbox
 }
 
 type wantedTask struct {
@@ -37,10 +39,10 @@ type wantedTask struct {
 }
 
 // wantedSQL finds the jobs that are paused or on their way, with their task ids.
-const wantedSQL = `SELECT id, coalesce(task_id, '') FROM jobs WHERE status = 'PAUSED'`
+const wantedSQL = `SELECT id, coalesce(task_id, ''), '' FROM jobs WHERE status = 'PAUSED'`
 
-const wantedOutboxSQL = `SELECT u.job, unnest(ARRAY[u.new::text, u.old])
-	FROM leadgenctl.outbox AS o, unnest(o.job_ids, o.task_ids, o.old_task_ids) AS u (job, new, old)
+const wantedOutboxSQL = `SELECT u.job, u.old, u.next::text
+	FROM leadgenctl.outbox AS o, unnest(o.job_ids, o.task_ids, o.old_task_ids) AS u (job, next, old)
 	WHERE o.published_at IS NULL`
 
 func (m *Manager) wanted(ctx context.Context, queries ...string) (wanted, error) {
@@ -51,11 +53,14 @@ func (m *Manager) wanted(ctx context.Context, queries ...string) (wanted, error)
 			return w, err
 		}
 		var job int64
-		var id string
-		if _, err := pgx.ForEachRow(rows, []any{&job, &id}, func() error {
+		var old, next string
+		if _, err := pgx.ForEachRow(rows, []any{&job, &old, &next}, func() error {
 			w.jobs = append(w.jobs, job)
-			if id != "" {
-				w.tasks = append(w.tasks, wantedTask{taskIDOf(id), job})
+			if old != "" {
+				w.old = append(w.old, wantedTask{taskIDOf(old), job})
+			}
+			if next != "" {
+				w.next = append(w.next, wantedTask{taskIDOf(next), job})
 			}
 			return nil
 		}); err != nil {
@@ -69,7 +74,17 @@ func (m *Manager) wanted(ctx context.Context, queries ...string) (wanted, error)
 func (w *wanted) sort() {
 	slices.Sort(w.jobs)
 	w.jobs = slices.Compact(w.jobs)
-	slices.SortFunc(w.tasks, func(a, b wantedTask) int { return a.id.compare(b.id) })
+	for _, tasks := range [][]wantedTask{w.old, w.next} {
+		slices.SortFunc(tasks, func(a, b wantedTask) int { return a.id.compare(b.id) })
+	}
+}
+
+func find(tasks []wantedTask, id taskID) (job int64, ok bool) {
+	i, ok := slices.BinarySearchFunc(tasks, id, func(t wantedTask, id taskID) int { return t.id.compare(id) })
+	if !ok {
+		return 0, false
+	}
+	return tasks[i].job, true
 }
 
 // job returns the job that a found task belongs to, 0 for none that is wanted.
@@ -80,10 +95,27 @@ func (w wanted) job(h Held) int64 {
 		}
 	}
 	id := taskIDOf(h.TaskID)
-	if i, ok := slices.BinarySearchFunc(w.tasks, id, func(t wantedTask, id taskID) int { return t.id.compare(id) }); ok {
-		return w.tasks[i].job
+	if job, ok := find(w.old, id); ok {
+		return job
 	}
-	return 0
+	job, _ := find(w.next, id)
+	return job
+}
+
+// survey looks for the jobs that the queries tell. First it retracts what may still be
+// published of jobs that were paused since, so that nothing comes up behind it.
+func (m *Manager) survey(ctx context.Context, queries ...string) (*survey, error) {
+	if err := m.retract(ctx); err != nil {
+		return nil, err
+	}
+	w, err := m.wanted(ctx, queries...)
+	if err != nil {
+		return nil, databaseError("read the paused jobs and the outbox", err)
+	}
+	if len(w.jobs) == 0 {
+		return &survey{wanted: w}, nil
+	}
+	return patiently(ctx, m, func() (*survey, error) { return m.look(ctx, w) })
 }
 
 // look makes the survey of the jobs that are wanted. Where a worker is silent, it asks
@@ -94,12 +126,7 @@ func (m *Manager) look(ctx context.Context, w wanted) (*survey, error) {
 
 // lookNaming is look, and notes the names of the tasks that were found.
 func (m *Manager) lookNaming(ctx context.Context, w wanted, names map[taskID]string) (*survey, error) {
-	s := &survey{}
-	if len(w.jobs) == 0 {
-		var err error
-		s.fleet, err = m.settings.Broker.Workers(ctx)
-		return s, brokerError("ask the workers", err)
-	}
+	s := &survey{wanted: w}
 	var err error
 	s.fleet, err = m.settings.Broker.Each(ctx, func(chunk []Held) error {
 		for _, h := range chunk {
@@ -160,13 +187,15 @@ func (m *Manager) lookAtResults(ctx context.Context, w wanted, s *survey) error 
 		return brokerError("read the results of tasks", err)
 	}
 	found := s.hits // add appends: the search must not see what is not sorted in yet
-	for _, t := range w.tasks {
-		if _, ok := slices.BinarySearchFunc(found, t.job, func(h hit, job int64) int { return cmp.Compare(h.job, job) }); ok {
-			continue
-		}
-		if ids = append(ids, t.id.String()); len(ids) == chunk {
-			if err := ask(); err != nil {
-				return err
+	for _, tasks := range [][]wantedTask{w.old, w.next} {
+		for _, t := range tasks {
+			if _, ok := slices.BinarySearchFunc(found, t.job, func(h hit, job int64) int { return cmp.Compare(h.job, job) }); ok {
+				continue
+			}
+			if ids = append(ids, t.id.String()); len(ids) == chunk {
+				if err := ask(); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -187,6 +216,21 @@ func (s *survey) of(job int64) []hit {
 		j++
 	}
 	return s.hits[i:j]
+}
+
+// covers says whether the survey knows where the tasks of an entry of the outbox are:
+// it was made after the entry was, or after what the entry replaces was. An entry that
+// another process made since then may have a message on the queue that was not looked for.
+func (s *survey) covers(e entryRow) bool {
+	if _, ok := find(s.wanted.next, taskIDOf(e.next.String())); ok {
+		return true
+	}
+	if e.old == "" {
+		_, ok := slices.BinarySearch(s.wanted.jobs, e.ID)
+		return ok
+	}
+	_, ok := find(s.wanted.old, taskIDOf(e.old))
+	return ok
 }
 
 // unregistered refuses tasks that workers answered they do not know: they would drop

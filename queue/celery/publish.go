@@ -62,6 +62,30 @@ func (r *Redis) Publish(ctx context.Context, batch string, tasks []queue.Task) (
 
 func (r *Redis) remembered(batch string) string { return r.key("leadgenctl:batch:" + batch) }
 
+func (r *Redis) retracted(batch string) string { return r.remembered(batch) + ":retracted" }
+
+// Retract implements queue.Publisher: both scripts look at the mark first.
+func (r *Redis) Retract(ctx context.Context, batches []string) error {
+	_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, b := range batches {
+			p.Set(ctx, r.retracted(b), 1, r.options.Remember)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("retract batches on Redis: %w", err)
+	}
+	return nil
+}
+
+// refusal gives the answer of a script about a retracted batch its error.
+func refusal(err error) error {
+	if redis.HasErrorPrefix(err, "RETRACTED") {
+		return queue.ErrRetracted
+	}
+	return err
+}
+
 func (r *Redis) send(ctx context.Context, batch string, order []string, plain map[string][]int, raws [][]byte, out []queue.Delivery) error {
 	type part struct {
 		tasks []int
@@ -74,7 +98,7 @@ func (r *Redis) send(ctx context.Context, batch string, order []string, plain ma
 		for n, rest := 0, plain[l]; len(rest) > 0; n++ {
 			head := rest[:min(sendAtOnce, len(rest))]
 			rest = rest[len(head):]
-			p := &part{tasks: head, keys: []string{fmt.Sprintf("%s:%s:%d", r.remembered(batch), l, n), l}, args: []any{int(r.options.Remember.Seconds())}}
+			p := &part{tasks: head, keys: []string{fmt.Sprintf("%s:%s:%d", r.remembered(batch), l, n), l, r.retracted(batch)}, args: []any{int(r.options.Remember.Seconds())}}
 			for _, i := range head {
 				p.args = append(p.args, raws[i])
 			}
@@ -100,7 +124,7 @@ func (r *Redis) send(ctx context.Context, batch string, order []string, plain ma
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("publish to Redis: %w", err)
+		return fmt.Errorf("publish to Redis: %w", refusal(err))
 	}
 	for _, p := range parts {
 		n, err := p.cmd.Int()
@@ -158,10 +182,10 @@ func (r *Redis) exchange(ctx context.Context, batch string, tasks []queue.Task, 
 	if err != nil {
 		return fmt.Errorf("exchange messages: %w", err)
 	}
-	keys := []string{r.remembered(batch), r.key("leadgenctl:withdrawn:" + batch), r.key("leadgenctl:withdrawn"), r.key("unacked"), r.key("unacked_index"), r.removals()}
+	keys := []string{r.remembered(batch), r.key("leadgenctl:withdrawn:" + batch), r.key("leadgenctl:withdrawn"), r.key("unacked"), r.key("unacked_index"), r.removals(), r.retracted(batch)}
 	answer, err := exchangeScript.Run(ctx, r.client, keys, int(r.options.Remember.Seconds()), data).StringSlice()
 	if err != nil {
-		return fmt.Errorf("exchange messages on Redis: %w", err)
+		return fmt.Errorf("exchange messages on Redis: %w", refusal(err))
 	}
 	for n, i := range which {
 		switch answer[n] {

@@ -145,6 +145,11 @@ func (r *RabbitMQ) Publish(ctx context.Context, _ string, tasks []queue.Task) ([
 	return out, nil
 }
 
+// Retract implements queue.Publisher: RabbitMQ cannot. A relay that lives has ended its
+// batch by the time that another takes it back; one that lost PostgreSQL in the middle of
+// a publication may still finish that.
+func (r *RabbitMQ) Retract(context.Context, []string) error { return nil }
+
 // Depth implements queue.Inspector; what is reserved RabbitMQ does not tell.
 func (r *RabbitMQ) Depth(ctx context.Context) (queued, reserved int64, err error) {
 	for _, name := range r.options.Queues {

@@ -1,9 +1,10 @@
 -- Exchanges queued messages for new ones; each exchange is all or nothing.
 -- KEYS: what is remembered of the batch (hash), its withdrawn messages (list), the index of those (set),
---   unacked, unacked_index, the count of removals.
+--   unacked, unacked_index, the count of removals, whether the batch is retracted.
 -- ARGV: how long the batch is remembered (s), then a JSON array of
 --   {id, list, raw, olds = {{list, raw} or {tag}}}.
-local remembered, kept, index, unacked, unacked_index, removals = unpack(KEYS)
+local remembered, kept, index, unacked, unacked_index, removals, retracted = unpack(KEYS)
+if redis.call('EXISTS', retracted) == 1 then return redis.error_reply('RETRACTED the batch was taken back') end
 local out = {}
 for i, t in ipairs(cjson.decode(ARGV[2])) do
   local before = redis.call('HGET', remembered, t.id)

@@ -1,5 +1,7 @@
 -- Puts the messages of a batch on one list, once.
--- KEYS: what is remembered of the batch, the list. ARGV: how long that is (s), messages.
+-- KEYS: what is remembered of the batch, the list, whether the batch is retracted.
+-- ARGV: how long that is remembered (s), messages.
+if redis.call('EXISTS', KEYS[3]) == 1 then return redis.error_reply('RETRACTED the batch was taken back') end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local count = #ARGV - 1
 if count > 0 then
