@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,19 +45,36 @@ func timed(b *testing.B, fn func() error) time.Duration {
 	return time.Since(start)
 }
 
+// inTurns runs ours and the bare statement one after the other, so that a slow moment of
+// the machine meets both, and returns the best of three of each.
+func inTurns(fns ...func() time.Duration) []time.Duration {
+	best := make([]time.Duration, len(fns))
+	for range 3 {
+		for i, fn := range fns {
+			syscall.Sync()
+			if d := fn(); best[i] == 0 || d < best[i] {
+				best[i] = d
+			}
+		}
+	}
+	return best
+}
+
 // BenchmarkPause: the bare UPDATE on the plain table, ours there, and ours on a
 // table whose settings make it HOT.
 func BenchmarkPause(b *testing.B) {
-	for range b.N {
-		bareHouse := newHouse(b, queue.Settings{})
-		bareHouse.fill(b, 100)
-		bareHouse.dropGuard(b)
-		bare := timed(b, func() error {
-			_, err := bareHouse.db.Pool.Exec(context.Background(), `UPDATE jobs SET status = 'PAUSED',
+	bare := func() time.Duration {
+		h := newHouse(b, queue.Settings{})
+		h.fill(b, 100)
+		h.dropGuard(b)
+		return timed(b, func() error {
+			_, err := h.db.Pool.Exec(context.Background(), `UPDATE jobs SET status = 'PAUSED',
 				error = 'Paused due to circuit breaker open: Apollo 502', updated_at = now() WHERE status IN ('PENDING', 'PROCESSING')`)
 			return err
 		})
-		open := func(fillfactor int) time.Duration {
+	}
+	open := func(fillfactor int) func() time.Duration {
+		return func() time.Duration {
 			h := newHouse(b, queue.Settings{})
 			h.fill(b, fillfactor)
 			return timed(b, func() error {
@@ -67,56 +85,65 @@ func BenchmarkPause(b *testing.B) {
 				return err
 			})
 		}
-		ours, tuned := open(100), open(45)
-		b.ReportMetric(bare.Seconds(), "bare-s")
-		b.ReportMetric(ours.Seconds(), "ours-s")
-		b.ReportMetric(tuned.Seconds(), "tuned-s")
-		b.ReportMetric(ours.Seconds()/bare.Seconds(), "ours/bare")
-		b.ReportMetric(tuned.Seconds()/bare.Seconds(), "tuned/bare")
 	}
+	for range b.N {
+		best := inTurns(bare, open(100), open(45))
+		b.ReportMetric(best[0].Seconds(), "bare-s")
+		b.ReportMetric(best[1].Seconds(), "ours-s")
+		b.ReportMetric(best[2].Seconds(), "tuned-s")
+		b.ReportMetric(best[1].Seconds()/best[0].Seconds(), "ours/bare")
+		b.ReportMetric(best[2].Seconds()/best[0].Seconds(), "tuned/bare")
+	}
+}
+
+// paused is a house whose jobs are paused.
+func paused(b *testing.B) *house {
+	h := newHouse(b, queue.Settings{})
+	h.fill(b, 100)
+	h.exec(b, "UPDATE jobs SET status = 'PAUSED', error = 'Paused due to circuit breaker open: x' WHERE status IN ('PENDING', 'PROCESSING')")
+	h.exec(b, "VACUUM (ANALYZE) jobs")
+	h.exec(b, "CHECKPOINT")
+	return h
 }
 
 // BenchmarkResume: the bare UPDATE of status and task id, and ours, which puts the
 // outbox beside it in the same transaction. The dispatch that follows is cut off.
 func BenchmarkResume(b *testing.B) {
-	paused := func(h *house) {
-		h.fill(b, 100)
-		h.exec(b, "UPDATE jobs SET status = 'PAUSED', error = 'Paused due to circuit breaker open: x' WHERE status IN ('PENDING', 'PROCESSING')")
-		h.exec(b, "VACUUM (ANALYZE) jobs")
-		h.exec(b, "CHECKPOINT")
-	}
-	for range b.N {
-		bareHouse := newHouse(b, queue.Settings{})
-		paused(bareHouse)
-		bareHouse.dropGuard(b)
-		bare := timed(b, func() error {
-			_, err := bareHouse.db.Pool.Exec(context.Background(), `UPDATE jobs SET status = 'PENDING', error = NULL, updated_at = now(),
+	bare := func() time.Duration {
+		h := paused(b)
+		h.dropGuard(b)
+		return timed(b, func() error {
+			_, err := h.db.Pool.Exec(context.Background(), `UPDATE jobs SET status = 'PENDING', error = NULL, updated_at = now(),
 				task_id = gen_random_uuid() WHERE status = 'PAUSED'`)
 			return err
 		})
-		h := newHouse(b, queue.Settings{})
-		paused(h)
+	}
+	ours := func() (took time.Duration) {
+		h := paused(b)
 		broker, err := celery.NewRedis(h.redis.Client, celery.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
 		ctx, stop := context.WithCancel(context.Background())
-		var ours time.Duration
 		var start time.Time
 		m := h.newManager(b, queue.Settings{Broker: broker, Step: func(name string) {
 			switch name {
 			case "queue.close.redis":
 				start = time.Now()
 			case "queue.close.committed":
-				ours = time.Since(start)
+				took = time.Since(start)
 				stop()
 			}
 		}})
 		if _, err := m.Close(ctx, breaker.CloseOptions{}, queue.ResumeOptions{}); !errors.Is(err, context.Canceled) {
 			b.Fatal(err)
 		}
-		b.ReportMetric(bare.Seconds(), "bare-s")
-		b.ReportMetric(ours.Seconds(), "ours-s")
-		b.ReportMetric(ours.Seconds()/bare.Seconds(), "ours/bare")
+		return took
+	}
+	for range b.N {
+		best := inTurns(bare, ours)
+		b.ReportMetric(best[0].Seconds(), "bare-s")
+		b.ReportMetric(best[1].Seconds(), "ours-s")
+		b.ReportMetric(best[1].Seconds()/best[0].Seconds(), "ours/bare")
 	}
 }

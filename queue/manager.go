@@ -110,7 +110,9 @@ func (m *Manager) inTx(ctx context.Context, doing string, fn func(pgx.Tx) error)
 	if m.pool == nil {
 		return ErrNoDatabase
 	}
-	err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
+	// A pause or a resume of a million jobs joins and groups them: more memory than the
+	// server's default keeps that off the disk.
+	err := pgx.BeginTxFunc(ctx, m.pool, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL work_mem = '64MB'"}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(advisoryLock)); err != nil {
 			return err
 		}

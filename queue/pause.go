@@ -14,16 +14,13 @@ const PauseErrorPrefix = "Paused due to circuit breaker open: "
 var (
 	//go:embed sql/pause_errors.sql
 	pauseErrorsSQL string
-	//go:embed sql/pause_pending.sql
-	pausePendingSQL string
-	//go:embed sql/pause_processing.sql
-	pauseProcessingSQL string
+	//go:embed sql/pause.sql
+	pauseSQL string
 )
 
-// pause makes every active job PAUSED and keeps what it was. PENDING jobs come
-// first: a worker that takes one meanwhile makes it PROCESSING, which the second
-// statement, with a newer snapshot, finds. A job that a worker ends meanwhile is no
-// longer active when its row lock is got, and stays as the worker left it.
+// pause makes every active job PAUSED and keeps what it was. A job that a worker takes
+// meanwhile is active all the same when its row lock is got; one that a worker ends is
+// not, and stays as the worker left it.
 func pause(ctx context.Context, tx pgx.Tx, epoch int64, reason string) (int64, error) {
 	var at time.Time
 	if err := tx.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&at); err != nil {
@@ -32,12 +29,7 @@ func pause(ctx context.Context, tx pgx.Tx, epoch int64, reason string) (int64, e
 	if _, err := tx.Exec(ctx, pauseErrorsSQL, epoch, at); err != nil {
 		return 0, err
 	}
-	text := PauseErrorPrefix + reason
-	pending, err := tx.Exec(ctx, pausePendingSQL, epoch, at, text)
-	if err != nil {
-		return 0, err
-	}
 	var jobs int64
-	err = tx.QueryRow(ctx, pauseProcessingSQL, epoch, at, text, pending.RowsAffected()).Scan(&jobs)
+	err := tx.QueryRow(ctx, pauseSQL, epoch, at, PauseErrorPrefix+reason).Scan(&jobs)
 	return jobs, err
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -107,11 +108,15 @@ func (m *Manager) resumeStep(ctx context.Context, tx pgx.Tx, epoch, after, limit
 			WHERE status = 'PAUSED'`)
 		return tag.RowsAffected(), 0, err
 	}
-	var atMost *int64
+	upTo := int64(math.MaxInt32)
 	if limit > 0 {
-		atMost = &limit
+		err := tx.QueryRow(ctx, `SELECT coalesce(max(id), $1) FROM (
+			SELECT id FROM jobs WHERE status = 'PAUSED' AND id > $1 ORDER BY id LIMIT $2) AS next`, after, limit).Scan(&upTo)
+		if err != nil {
+			return 0, after, err
+		}
 	}
-	err = tx.QueryRow(ctx, resumeSQL, epoch, after, atMost, batchSize).Scan(&n, &last)
+	err = tx.QueryRow(ctx, resumeSQL, epoch, after, upTo, batchSize).Scan(&n, &last)
 	return n, last, err
 }
 

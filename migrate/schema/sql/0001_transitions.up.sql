@@ -23,7 +23,7 @@ CREATE TABLE leadgenctl.breaker_transitions (
 -- PENDING.
 CREATE TABLE leadgenctl.job_pauses (
     epoch bigint NOT NULL REFERENCES leadgenctl.breaker_transitions (epoch),
-    paused_at timestamptz NOT NULL, -- jobs.updated_at of every row that this pause changed
+    paused_at timestamptz NOT NULL, -- jobs.updated_at of every row that this pause changed; 1 µs later where it was PROCESSING
     error text NOT NULL,            -- what the pause wrote to jobs.error
     jobs bigint NOT NULL,
     processing_ids integer[] NOT NULL,

@@ -17,6 +17,8 @@ CREATE TABLE leadgenctl.outbox (
     created_at timestamptz NOT NULL DEFAULT now(),
     published_at timestamptz       -- kept until no job of it is PENDING any more
 );
+-- Random ids do not compress: to try costs time.
+ALTER TABLE leadgenctl.outbox ALTER COLUMN task_ids SET STORAGE EXTERNAL, ALTER COLUMN old_task_ids SET STORAGE EXTERNAL;
 CREATE INDEX outbox_pending ON leadgenctl.outbox (id) WHERE published_at IS NULL;
 
 -- How a resume is paced, so that one that was killed can be continued.
