@@ -1,6 +1,6 @@
 # leadgenctl. `make help` lists the targets from the comments behind them.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench chaos fuzz install playground setup clean
+.PHONY: help build demo test lint bench chaos exactly-once fuzz install playground setup clean
 
 PKG ?= ./...
 RUN ?= .
@@ -34,6 +34,9 @@ bench: setup ## run the benchmarks (PKG=./queue RUN=BenchmarkPause BENCHFLAGS=-c
 
 chaos: setup ## kill commands at random moments for 200 rounds, with workers, foreign writers and outages beside them
 	@LEADGENCTL_CHAOS_ROUNDS=200 go run ./scripts/withservers -- go test -count=1 -v -run TestChaos -timeout 1h ./internal/command/queuecmd
+
+exactly-once: setup ## let real workers on Redis and on RabbitMQ run 10,000 resumed jobs each, each job once
+	@LEADGENCTL_RESUMED_JOBS=10000 go run ./scripts/withservers -- go test -count=1 -v -run 'TestAWorker.*RunsEachResumedJobOnce' -timeout 1h ./queue/celery
 
 fuzz: ## run every fuzz target for FUZZTIME (default 10s) each
 	@scripts/fuzz $(FUZZTIME)

@@ -15,7 +15,25 @@ type celerySettings struct {
 	DefaultQueue *string                 `yaml:"default-queue"`
 	Queues       []string                `yaml:"queues"`
 	MaxAttempts  *int                    `yaml:"max-attempts"`
+	Transport    *Transport              `yaml:"broker-transport-options"`
 	Tasks        map[string]taskSettings `yaml:"tasks"`
+}
+
+// Transport are those of the workers' broker_transport_options that name keys on Redis,
+// spelled as kombu spells them (kombu/transport/redis.py). Kombu's defaults where empty.
+type Transport struct {
+	KeyPrefix     string `yaml:"global_keyprefix"`
+	Separator     string `yaml:"sep"`
+	PrioritySteps []int  `yaml:"priority_steps"`
+	Unacked       string `yaml:"unacked_key"`
+	UnackedIndex  string `yaml:"unacked_index_key"`
+}
+
+func (t Transport) validate() error {
+	if t.PrioritySteps != nil && (len(t.PrioritySteps) == 0 || t.PrioritySteps[0] != 0 || !slices.IsSorted(t.PrioritySteps)) {
+		return fmt.Errorf("priority_steps %v must ascend from 0", t.PrioritySteps)
+	}
+	return nil
 }
 
 // taskSettings say how one job type becomes a task; see queue.TaskSpec.
@@ -46,6 +64,12 @@ func (c *Config) fillCelery(sections ...*celerySettings) error {
 			if c.MaxAttempts = *s.MaxAttempts; c.MaxAttempts < 1 {
 				return fmt.Errorf("celery.max-attempts is %d; it must be at least 1", c.MaxAttempts)
 			}
+		}
+		if s.Transport != nil {
+			if err := s.Transport.validate(); err != nil {
+				return fmt.Errorf("celery.broker-transport-options: %w", err)
+			}
+			c.Transport = *s.Transport
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.Tasks)) {
 			spec, err := s.Tasks[name].spec()

@@ -21,6 +21,9 @@ const (
 	KeyTimeout     = "timeout"
 	KeyActor       = "actor"
 	KeyServices    = "services"
+	KeyPingURL     = "ping-url"
+	KeySecret      = "webhook-secret"
+	KeyNotify      = "notify"
 )
 
 // Config is what the commands see: resolved and validated. Its URLs may hold
@@ -35,11 +38,17 @@ type Config struct {
 	Services    []string      // the services that had a breaker of their own
 	Actor       string        // who acts: user@host unless given
 
+	// Whom audits and the monitor tell.
+	Notify        map[string]string // channel names and their URLs, which hold secrets
+	WebhookSecret string            // signs the bodies of webhooks
+	PingURL       string            // of a health check; holds a secret
+
 	// What becomes of a resumed job, from the file's section "celery".
 	Tasks        map[queue.JobType]queue.TaskSpec
 	DefaultQueue string   // Celery's own when empty
 	Queues       []string // further queues to look into
 	MaxAttempts  int      // 0 for the default
+	Transport    Transport
 
 	// Sources says for each setting where its value came from, for `config view`.
 	Sources map[string]string

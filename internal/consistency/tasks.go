@@ -24,7 +24,7 @@ func taskChecks() []*Check {
 		{
 			ID: "LGQ008", Family: Queue, Severity: Warning, Title: "Tasks of finished jobs are queued",
 			Meaning: "A message waits whose job is COMPLETED, FAILED or CANCELLED: a worker will do the work again.",
-			Remedy:  "If the work must not be done again, keep a copy of the message and take it out: `redis-cli LRANGE celery 0 -1`, then `redis-cli LREM celery 1 <message>`. Otherwise let the worker run it. Find out who queued it.",
+			Remedy:  "If the work must not be done again, take the message out: `leadgenctl tasks withdraw <task id>`, which keeps it for `tasks restore`. Otherwise let the worker run it. Find out who queued it.",
 			needs:   broker | postgres, twice: true, Reads: brokerReads,
 			inspect: surveyed(func(s *survey) outcome { return s.finished }),
 		},

@@ -40,14 +40,14 @@ func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
 	}
 	return r.eachReserved(ctx, func(tag, raw string) error {
 		m, _ := decode(raw)
-		return fn([]Found{{Held: m.held(queue.PlaceReserved), List: r.key("unacked"), Tag: tag, Defect: m.Defect, Poison: m.Poison, Raw: raw}})
+		return fn([]Found{{Held: m.held(queue.PlaceReserved), List: r.key(r.options.Unacked), Tag: tag, Defect: m.Defect, Poison: m.Poison, Raw: raw}})
 	})
 }
 
 // ReservedBefore returns the messages that a worker fetched before a moment and has
 // neither acknowledged nor given back, at most limit of them, and how many there are.
 func (r *Redis) ReservedBefore(ctx context.Context, before time.Time, limit int64) (found []Found, total int64, err error) {
-	index := r.key("unacked_index")
+	index := r.key(r.options.UnackedIndex)
 	last := strconv.FormatFloat(float64(before.UnixMilli())/1000, 'f', 3, 64)
 	var (
 		count *redis.IntCmd
@@ -62,7 +62,7 @@ func (r *Redis) ReservedBefore(ctx context.Context, before time.Time, limit int6
 		return nil, 0, fmt.Errorf("read when messages were reserved: %w", err)
 	}
 	for _, tag := range tags.Val() {
-		found = append(found, Found{List: r.key("unacked"), Tag: tag})
+		found = append(found, Found{List: r.key(r.options.Unacked), Tag: tag})
 	}
 	return found, count.Val(), nil
 }
@@ -82,11 +82,10 @@ func (r *Redis) ReplyQueues(ctx context.Context) ([]ReplyQueue, error) {
 	}
 	var found []ReplyQueue
 	lengths, lives := make([]*redis.IntCmd, len(members)), make([]*redis.DurationCmd, len(members))
-	name := func(member string) string { return r.key(member[strings.LastIndex(member, Separator)+len(Separator):]) }
 	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, m := range members {
-			if strings.Contains(m, Separator) {
-				lengths[i], lives[i] = p.LLen(ctx, name(m)), p.TTL(ctx, name(m))
+			if strings.Contains(m, r.options.Separator) {
+				lengths[i], lives[i] = p.LLen(ctx, r.replyList(m)), p.TTL(ctx, r.replyList(m))
 			}
 		}
 		return nil
@@ -96,7 +95,7 @@ func (r *Redis) ReplyQueues(ctx context.Context) ([]ReplyQueue, error) {
 	}
 	for i, m := range members {
 		if lengths[i] != nil && lengths[i].Val() > 0 && lives[i].Val() < 0 {
-			found = append(found, ReplyQueue{name(m), lengths[i].Val()})
+			found = append(found, ReplyQueue{r.replyList(m), lengths[i].Val()})
 		}
 	}
 	return found, nil

@@ -119,7 +119,7 @@ func (r *Redis) AskAll(ctx context.Context) (Answers, error) {
 func (r *Redis) ask(ctx context.Context, methods ...string) (Answers, error) {
 	replyTo := uuid.NewString()
 	inbox := r.key(replyTo + ".reply.celery.pidbox")
-	binding, member := r.key("_kombu.binding.reply.celery.pidbox"), strings.Join([]string{replyTo, "", replyTo + ".reply.celery.pidbox"}, Separator)
+	binding, member := r.key("_kombu.binding.reply.celery.pidbox"), strings.Join([]string{replyTo, "", replyTo + ".reply.celery.pidbox"}, r.options.Separator)
 	deadline := time.Now().Add(r.options.AnswerTimeout)
 	var questions []question
 	var heard []*redis.IntCmd

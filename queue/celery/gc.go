@@ -40,8 +40,8 @@ func (r *Redis) Replies(ctx context.Context) (map[string]int64, error) {
 }
 
 func (r *Redis) replyList(member string) string {
-	if at := strings.LastIndex(member, Separator); at >= 0 {
-		member = member[at+len(Separator):]
+	if at := strings.LastIndex(member, r.options.Separator); at >= 0 {
+		member = member[at+len(r.options.Separator):]
 	}
 	return r.key(member)
 }
@@ -55,7 +55,7 @@ func (r *Redis) DeadReplies(ctx context.Context, before map[string]int64) ([]str
 	}
 	var dead []string
 	for m, n := range now {
-		if was, ok := before[m]; ok && was == n && strings.Contains(m, Separator) {
+		if was, ok := before[m]; ok && was == n && strings.Contains(m, r.options.Separator) {
 			dead = append(dead, m)
 		}
 	}

@@ -182,7 +182,7 @@ func (r *Redis) exchange(ctx context.Context, batch string, tasks []queue.Task, 
 	if err != nil {
 		return fmt.Errorf("exchange messages: %w", err)
 	}
-	keys := []string{r.remembered(batch), r.key("leadgenctl:withdrawn:" + batch), r.key("leadgenctl:withdrawn"), r.key("unacked"), r.key("unacked_index"), r.removals(), r.retracted(batch)}
+	keys := []string{r.remembered(batch), r.key("leadgenctl:withdrawn:" + batch), r.key("leadgenctl:withdrawn"), r.key(r.options.Unacked), r.key(r.options.UnackedIndex), r.removals(), r.retracted(batch)}
 	answer, err := exchangeScript.Run(ctx, r.client, keys, int(r.options.Remember.Seconds()), data).StringSlice()
 	if err != nil {
 		return fmt.Errorf("exchange messages on Redis: %w", refusal(err))

@@ -39,7 +39,7 @@ func (r *Redis) eachQueued(ctx context.Context, fn func(list string, first int64
 // eachReserved calls fn with every message that a worker has fetched and not acknowledged.
 func (r *Redis) eachReserved(ctx context.Context, fn func(tag, raw string) error) error {
 	for cursor := uint64(0); ; {
-		fields, next, err := r.client.HScan(ctx, r.key("unacked"), cursor, "", readAtOnce).Result()
+		fields, next, err := r.client.HScan(ctx, r.key(r.options.Unacked), cursor, "", readAtOnce).Result()
 		if err != nil {
 			return fmt.Errorf("read the reserved messages: %w", err)
 		}
@@ -146,7 +146,7 @@ func (r *Redis) tell(ctx context.Context, reserved map[string]reservation, all b
 	held := make([]queue.Held, 0, len(reserved))
 	for _, v := range reserved {
 		if !v.claimed && all {
-			still, err := r.client.HExists(ctx, r.key("unacked"), v.tag).Result()
+			still, err := r.client.HExists(ctx, r.key(r.options.Unacked), v.tag).Result()
 			if err != nil {
 				return fmt.Errorf("read the reserved messages: %w", err)
 			}

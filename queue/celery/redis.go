@@ -1,6 +1,7 @@
 package celery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,11 +14,8 @@ import (
 )
 
 // Separator stands between a queue's name and a priority step in the name of a list,
-// and between the parts of a binding.
+// and between the parts of a binding, unless it is configured.
 const Separator = "\x06\x16"
-
-// steps are kombu's priority steps on Redis; 0 is the highest priority and has no suffix.
-var steps = []int{0, 3, 6, 9}
 
 // Options of a broker. The zero value of each field is usable.
 type Options struct {
@@ -30,8 +28,14 @@ type Options struct {
 	// DB is the number of the Redis database: it is part of the workers' channel.
 	DB int
 
-	// Prefix is kombu's global_keyprefix.
-	Prefix string
+	// The workers' broker_transport_options that name keys on Redis: kombu's
+	// global_keyprefix, sep, priority_steps, unacked_key and unacked_index_key
+	// (kombu/transport/redis.py), with kombu's defaults.
+	Prefix        string
+	Separator     string
+	PrioritySteps []int // ascending, from 0
+	Unacked       string
+	UnackedIndex  string
 
 	// AnswerTimeout is how long a worker that listens may take to answer. 1 s when zero.
 	AnswerTimeout time.Duration
@@ -48,6 +52,12 @@ func (o Options) withDefaults() Options {
 	if !slices.Contains(o.Queues, o.DefaultQueue) {
 		o.Queues = append([]string{o.DefaultQueue}, o.Queues...)
 	}
+	o.Separator = cmp.Or(o.Separator, Separator)
+	if o.PrioritySteps == nil {
+		o.PrioritySteps = []int{0, 3, 6, 9}
+	}
+	o.Unacked = cmp.Or(o.Unacked, "unacked")
+	o.UnackedIndex = cmp.Or(o.UnackedIndex, "unacked_index")
 	if o.AnswerTimeout == 0 {
 		o.AnswerTimeout = time.Second
 	}
@@ -79,7 +89,7 @@ func NewRedis(client redis.UniversalClient, o Options) (*Redis, error) {
 // list is the name of the list of a queue and a priority.
 func (r *Redis) list(name string, priority int) string {
 	step := 0
-	for _, s := range steps {
+	for _, s := range r.options.PrioritySteps {
 		if s <= priority {
 			step = s
 		}
@@ -87,14 +97,14 @@ func (r *Redis) list(name string, priority int) string {
 	if step == 0 {
 		return r.options.Prefix + name
 	}
-	return fmt.Sprintf("%s%s%s%d", r.options.Prefix, name, Separator, step)
+	return fmt.Sprintf("%s%s%s%d", r.options.Prefix, name, r.options.Separator, step)
 }
 
 // lists are all lists that are looked into, in the order in which workers read them.
 func (r *Redis) lists() []string {
 	var all []string
 	for _, q := range r.options.Queues {
-		for _, s := range steps {
+		for _, s := range r.options.PrioritySteps {
 			all = append(all, r.list(q, s))
 		}
 	}
@@ -111,7 +121,7 @@ func (r *Redis) Depth(ctx context.Context) (queued, reserved int64, err error) {
 		for _, l := range r.lists() {
 			lengths = append(lengths, p.LLen(ctx, l))
 		}
-		held = p.HLen(ctx, r.key("unacked"))
+		held = p.HLen(ctx, r.key(r.options.Unacked))
 		return nil
 	})
 	if err != nil {

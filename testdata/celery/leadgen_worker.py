@@ -8,6 +8,7 @@ Settings come from the environment:
   LEADGEN_BREAKER_URL    Redis with circuit_breaker:global; empty: never look at it
   LEADGEN_TASK_SECONDS   how long the work of a task takes (default 0)
   LEADGEN_QUEUE          default queue (default "celery")
+  LEADGEN_TRANSPORT      broker_transport_options, as JSON
   LEADGEN_READY_FILE     file that is written once the worker consumes
 
 Every execution leaves a row in worker_log.executions, so that a test can count
@@ -38,6 +39,7 @@ app.conf.update(
     result_expires=3600,
     task_default_queue=os.environ.get("LEADGEN_QUEUE") or "celery",
     worker_hijack_root_logger=False,
+    broker_transport_options=json.loads(os.environ.get("LEADGEN_TRANSPORT") or "{}"),
 )
 
 TASK_SECONDS = float(os.environ.get("LEADGEN_TASK_SECONDS") or 0)

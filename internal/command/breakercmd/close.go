@@ -7,8 +7,6 @@ import (
 
 	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
-	"github.com/leadgenctl/leadgenctl/internal/exit"
-	"github.com/leadgenctl/leadgenctl/queue"
 )
 
 type closeOptions struct {
@@ -16,7 +14,7 @@ type closeOptions struct {
 	reason           string
 	dryRun           bool
 	replaceMalformed bool
-	pace             queue.ResumeOptions
+	pace             cmdutil.ResumeFlags
 }
 
 func newClose(f *cmdutil.Factory, run func(context.Context, closeOptions) error) *cobra.Command {
@@ -42,17 +40,14 @@ that was interrupted goes on with "leadgenctl queue resume --continue".`,
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why; kept in the history")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().BoolVar(&o.replaceMalformed, "replace-malformed", false, "replace a value that is not a breaker; it is kept in the history")
-	cmd.Flags().Int64Var(&o.pace.Canary, "canary", 0, "resume so many jobs first")
-	cmd.Flags().DurationVar(&o.pace.CanaryWait, "canary-wait", 0, "how long the breaker must stay closed after the canary")
-	cmd.Flags().Float64Var(&o.pace.Rate, "rate", 0, "resume at most so many jobs a second")
-	cmd.Flags().Int64Var(&o.pace.Batch, "batch", 0, "resume in steps of so many jobs")
-	cmd.Flags().BoolVar(&o.pace.AssumeDead, "assume-dead", false, "take workers that do not answer for dead: tasks that they hold are made anew")
+	o.pace.Add(cmd)
 	return cmd
 }
 
 func runClose(ctx context.Context, o closeOptions) error {
-	if err := o.pace.Validate(); err != nil {
-		return exit.Usagef("%w", err)
+	pace, err := o.pace.Options(o.f)
+	if err != nil {
+		return err
 	}
 	b, err := connect(ctx, o.f)
 	if err != nil {
@@ -75,7 +70,7 @@ func runClose(ctx context.Context, o closeOptions) error {
 	if err != nil {
 		return err
 	}
-	r, err := m.Close(ctx, breaker.CloseOptions{Reason: o.reason, ReplaceMalformed: o.replaceMalformed}, o.pace)
+	r, err := m.Close(ctx, breaker.CloseOptions{Reason: o.reason, ReplaceMalformed: o.replaceMalformed}, pace)
 	if bar != nil {
 		bar.Done()
 	}

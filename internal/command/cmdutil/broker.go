@@ -28,7 +28,9 @@ func (f *Factory) Broker() (queue.Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := celery.Options{DefaultQueue: c.DefaultQueue, Queues: c.Queues}
+	t := c.Transport
+	o := celery.Options{DefaultQueue: c.DefaultQueue, Queues: c.Queues, Prefix: t.KeyPrefix, Separator: t.Separator,
+		PrioritySteps: t.PrioritySteps, Unacked: t.Unacked, UnackedIndex: t.UnackedIndex}
 	if scheme, _, _ := strings.Cut(c.BrokerURL, "://"); scheme == "amqp" || scheme == "amqps" || scheme == "pyamqp" {
 		b, err := celery.NewRabbitMQ(strings.TrimPrefix(c.BrokerURL, "py"), o)
 		if err != nil {

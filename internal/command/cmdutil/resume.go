@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/leadgenctl/leadgenctl/internal/exit"
 	"github.com/leadgenctl/leadgenctl/queue"
@@ -15,7 +16,9 @@ type ResumeFlags struct {
 	CanaryWait time.Duration
 	Rate       float64
 	Batch      int64
-	AssumeDead bool
+	Dispatch   DispatchFlags
+
+	flags *pflag.FlagSet
 }
 
 // Add registers the flags on cmd.
@@ -24,19 +27,20 @@ func (r *ResumeFlags) Add(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&r.CanaryWait, "canary-wait", 30*time.Second, "how long to wait after the canary")
 	cmd.Flags().Float64Var(&r.Rate, "rate", 0, "at most so many jobs a second (0: no limit)")
 	cmd.Flags().Int64Var(&r.Batch, "batch", 0, "so many jobs in a step (0: all, or as the rate needs)")
-	cmd.Flags().BoolVar(&r.AssumeDead, "assume-dead", false, "take workers that do not answer for dead: their tasks are made anew, and run twice if they live")
+	r.Dispatch.Add(cmd)
+	r.flags = cmd.Flags()
 }
 
-// Options checks the flags and makes options of them.
-func (r *ResumeFlags) Options() (queue.ResumeOptions, error) {
-	o := queue.ResumeOptions{Canary: r.Canary, CanaryWait: r.CanaryWait, Rate: r.Rate, Batch: r.Batch, AssumeDead: r.AssumeDead}
-	if o.Canary == 0 {
+// Options checks the flags, puts them into the settings and makes options of them.
+func (r *ResumeFlags) Options(f *Factory) (queue.ResumeOptions, error) {
+	o := queue.ResumeOptions{Canary: r.Canary, CanaryWait: r.CanaryWait, Rate: r.Rate, Batch: r.Batch, AssumeDead: r.Dispatch.AssumeDead}
+	if o.Canary == 0 && !r.flags.Changed("canary-wait") {
 		o.CanaryWait = 0
 	}
 	if err := o.Validate(); err != nil {
 		return o, exit.Usagef("%w", err)
 	}
-	return o, nil
+	return o, r.Dispatch.Apply(f)
 }
 
 // Dispatched is what the JSON of every command that dispatches has.

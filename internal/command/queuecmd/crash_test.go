@@ -65,7 +65,7 @@ func TestKillARamp(t *testing.T) {
 	p := newPlatform(t, crashJobs)
 	for _, point := range rampPoints {
 		p.run(0, "breaker", "open", "--reason", "Apollo 502")
-		p.killed(point, "breaker", "close", "--canary", "10", "--batch", "200")
+		p.killed(point, "breaker", "close", "--canary", "10", "--canary-wait", "0s", "--batch", "200")
 		r := p.run(0, "reconcile")
 		if r["jobs_resumed"] != 0.0 {
 			t.Fatalf("%s: %v", point, r)

@@ -14,10 +14,10 @@ import (
 )
 
 type relayOptions struct {
-	f          *cmdutil.Factory
-	watch      bool
-	interval   time.Duration
-	assumeDead bool
+	f        *cmdutil.Factory
+	watch    bool
+	interval time.Duration
+	dispatch cmdutil.DispatchFlags
 }
 
 func newRelay(f *cmdutil.Factory) *cobra.Command {
@@ -36,7 +36,7 @@ command with exit code 5; the outbox keeps the tasks.`,
 	}
 	cmd.Flags().BoolVar(&o.watch, "watch", false, "go on until Ctrl-C")
 	cmd.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "with --watch: how often the outbox is looked at")
-	cmd.Flags().BoolVar(&o.assumeDead, "assume-dead", false, "take workers that do not answer for dead: their tasks are made anew, and run twice if they live")
+	o.dispatch.Add(cmd)
 	return cmd
 }
 
@@ -44,13 +44,16 @@ func runRelay(ctx context.Context, o relayOptions) error {
 	if o.interval <= 0 {
 		return exit.Usagef("--interval must be positive")
 	}
+	if err := o.dispatch.Apply(o.f); err != nil {
+		return err
+	}
 	m, _, done, err := connect(ctx, o.f)
 	if err != nil {
 		return err
 	}
 	defer done()
 	if !o.watch {
-		d, err := m.Relay(ctx, queue.RelayOptions{AssumeDead: o.assumeDead})
+		d, err := m.Relay(ctx, queue.RelayOptions{AssumeDead: o.dispatch.AssumeDead})
 		if err != nil && !partly(err) {
 			return cmdutil.ExplainQueue(err)
 		}
@@ -72,7 +75,7 @@ func partly(err error) bool {
 func (o relayOptions) follow(ctx context.Context, m *queue.Manager) error {
 	last := ""
 	for {
-		d, err := m.Relay(ctx, queue.RelayOptions{AssumeDead: o.assumeDead})
+		d, err := m.Relay(ctx, queue.RelayOptions{AssumeDead: o.dispatch.AssumeDead})
 		if ctx.Err() != nil {
 			return exit.Silent(exit.Interrupted)
 		}

@@ -48,7 +48,7 @@ which --continue goes on with at its own pace. Under an open breaker it is refus
 }
 
 func runResume(ctx context.Context, o resumeOptions) error {
-	ro, err := o.pace.Options()
+	ro, err := o.pace.Options(o.f)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,11 @@ import (
 )
 
 type retryOptions struct {
-	f          *cmdutil.Factory
-	write      cmdutil.WriteFlags
-	since      string
-	all        bool
-	assumeDead bool
+	f        *cmdutil.Factory
+	write    cmdutil.WriteFlags
+	since    string
+	all      bool
+	dispatch cmdutil.DispatchFlags
 }
 
 type retryView struct {
@@ -40,7 +40,7 @@ with --all, also those that failed for any other reason. WHEN is a time such as
 	}
 	cmd.Flags().StringVar(&o.since, "failed-since", "", "jobs that failed since then (required)")
 	cmd.Flags().BoolVar(&o.all, "all", false, "whatever they failed of")
-	cmd.Flags().BoolVar(&o.assumeDead, "assume-dead", false, "take workers that do not answer for dead")
+	o.dispatch.Add(cmd)
 	o.write.Add(cmd)
 	if err := cmd.MarkFlagRequired("failed-since"); err != nil {
 		panic(err) // the flag is defined above
@@ -53,12 +53,15 @@ func runRetry(ctx context.Context, o retryOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.dispatch.Apply(o.f); err != nil {
+		return err
+	}
 	m, _, done, err := connect(ctx, o.f)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ro := queue.RetryOptions{FailedSince: since, All: o.all, AssumeDead: o.assumeDead, DryRun: true}
+	ro := queue.RetryOptions{FailedSince: since, All: o.all, AssumeDead: o.dispatch.AssumeDead, DryRun: true}
 	n, _, err := m.Retry(ctx, ro)
 	if err != nil {
 		return cmdutil.ExplainQueue(err)

@@ -16,9 +16,9 @@ import (
 )
 
 type options struct {
-	f          *cmdutil.Factory
-	dryRun     bool
-	assumeDead bool
+	f        *cmdutil.Factory
+	dryRun   bool
+	dispatch cmdutil.DispatchFlags
 }
 
 type view struct {
@@ -47,17 +47,20 @@ It may be run at any moment by anyone, and a second run finds nothing.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "show what differs and what would be done, and change nothing")
-	cmd.Flags().BoolVar(&o.assumeDead, "assume-dead", false, "take workers that do not answer for dead: their tasks are made anew, and run twice if they live")
+	o.dispatch.Add(cmd)
 	return cmd
 }
 
 func run(ctx context.Context, o options) error {
+	if err := o.dispatch.Apply(o.f); err != nil {
+		return err
+	}
 	m, _, err := o.f.ConnectQueue(ctx, nil)
 	if err != nil {
 		return err
 	}
 	do := func(ctx context.Context) (queue.Result, error) {
-		return m.ReconcileWith(ctx, queue.ReconcileOptions{AssumeDead: o.assumeDead})
+		return m.ReconcileWith(ctx, queue.ReconcileOptions{AssumeDead: o.dispatch.AssumeDead})
 	}
 	if o.dryRun {
 		do = m.Plan
