@@ -27,6 +27,10 @@ type values struct {
 	Actor       *string  `yaml:"actor"`
 	Services    []string `yaml:"services"`
 
+	Notify        map[string]string `yaml:"notify"`
+	WebhookSecret *string           `yaml:"webhook-secret"`
+	PingURL       *string           `yaml:"ping-url"`
+
 	Celery *celerySettings `yaml:"celery"`
 }
 
@@ -40,13 +44,16 @@ type file struct {
 func (v values) asMap() map[string]any {
 	m := map[string]any{}
 	for key, p := range map[string]*string{KeyDatabaseURL: v.DatabaseURL, KeyRedisURL: v.RedisURL,
-		KeyBrokerURL: v.BrokerURL, KeyTimeout: v.Timeout, KeyActor: v.Actor} {
+		KeyBrokerURL: v.BrokerURL, KeyTimeout: v.Timeout, KeyActor: v.Actor, KeySecret: v.WebhookSecret, KeyPingURL: v.PingURL} {
 		if p != nil {
 			m[key] = *p
 		}
 	}
 	if v.Services != nil {
 		m[KeyServices] = v.Services
+	}
+	if v.Notify != nil {
+		m[KeyNotify] = v.Notify
 	}
 	return m
 }

@@ -53,7 +53,7 @@ func Load(flags *pflag.FlagSet) (*Config, error) {
 		}
 	}
 	c := &Config{Context: contextName, File: path, Sources: map[string]string{}}
-	for _, key := range []string{KeyDatabaseURL, KeyRedisURL, KeyBrokerURL, KeyTimeout, KeyActor, KeyServices} {
+	for _, key := range []string{KeyDatabaseURL, KeyRedisURL, KeyBrokerURL, KeyTimeout, KeyActor, KeyServices, KeySecret, KeyPingURL, KeyNotify} {
 		if fl := flags.Lookup(key); fl != nil {
 			if err := v.BindPFlag(key, fl); err != nil {
 				return nil, fmt.Errorf("bind the flag --%s: %w", key, err)
@@ -67,7 +67,32 @@ func Load(flags *pflag.FlagSet) (*Config, error) {
 	if err := c.fillCelery(f.values.Celery, inContext.Celery); err != nil {
 		return nil, fmt.Errorf("config file %s: %w", path, err)
 	}
+	if err := c.fillNotify(f.values.Notify, inContext.Notify); err != nil {
+		return nil, err
+	}
 	return c, c.fill(v)
+}
+
+// fillNotify takes the channels: name=URL words from the environment, or a mapping of the
+// file. Viper is passed over, since it changes the case of keys.
+func (c *Config) fillNotify(mappings ...map[string]string) error {
+	for _, m := range mappings {
+		if m != nil {
+			c.Notify = m
+		}
+	}
+	variable := environment(KeyNotify)[0]
+	if text := os.Getenv(variable); text != "" {
+		c.Notify = map[string]string{}
+		for _, word := range strings.Fields(text) {
+			name, address, ok := strings.Cut(word, "=")
+			if !ok || name == "" || address == "" {
+				return fmt.Errorf("%s is not of the form name=URL name=URL", variable)
+			}
+			c.Notify[name] = address
+		}
+	}
+	return nil
 }
 
 // fill takes the values and composes what the app gives in parts.
@@ -90,6 +115,7 @@ func (c *Config) fill(v *viper.Viper) error {
 		c.Actor = defaultActor()
 	}
 	c.Services = splitList(v.GetStringSlice(KeyServices))
+	c.WebhookSecret, c.PingURL = v.GetString(KeySecret), v.GetString(KeyPingURL)
 	return nil
 }
 

@@ -43,6 +43,15 @@ func Mask(address string) string {
 	return scheme + "://" + authority + maskQuery(tail)
 }
 
+// MaskAll returns the scheme of an address alone: of those whose every part may be a secret.
+func MaskAll(address string) string {
+	if address == "" {
+		return ""
+	}
+	scheme, _, _ := strings.Cut(address, ":")
+	return scheme + "://" + masked
+}
+
 func maskQuery(tail string) string {
 	head, query, found := strings.Cut(tail, "?")
 	if !found {

@@ -6,8 +6,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // readBaseline returns nil without --baseline; for --write-baseline, what the file
@@ -20,18 +22,10 @@ func (o *options) readBaseline() (*consistency.Baseline, error) {
 	if name == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) && o.baseline == "" {
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) && o.baseline == "" {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, exit.Usagef("read the baseline: %w", err)
-	}
-	b, err := consistency.ParseBaseline(data)
-	if err != nil {
-		return nil, exit.Usagef("baseline %s: %w", name, err)
-	}
-	return b, nil
+	return cmdutil.ReadBaseline(name)
 }
 
 func (o *options) apply(known *consistency.Baseline, r *consistency.Report) {
@@ -51,7 +45,7 @@ func (o *options) saveBaseline(r *consistency.Report, older *consistency.Baselin
 	if r.Summary.Error > 0 {
 		return exit.WithHint(exit.Unreachablef("the baseline was not written: %d checks could not run", r.Summary.Error), "the report above says why")
 	}
-	if err := writeFile(o.writeBaseline, consistency.NewBaseline(r, older)); err != nil {
+	if err := output.WriteFile(o.writeBaseline, consistency.NewBaseline(r, older), 0o644); err != nil {
 		return exit.Usagef("write the baseline: %w", err)
 	}
 	o.factory.IO.Infof("%d findings are known now: %s", r.Summary.Fail, o.writeBaseline)

@@ -44,7 +44,7 @@ func (o *options) mend(ctx context.Context, r *consistency.Report) (*consistency
 	if mended == 0 {
 		return r, nil
 	}
-	return consistency.Run(ctx, o.run)
+	return consistency.Run(ctx, o.checks.Run)
 }
 
 func (o *options) mendOne(ctx context.Context, c consistency.Result) (int64, error) {
@@ -68,5 +68,5 @@ func (o *options) mendOne(ctx context.Context, c consistency.Result) (int64, err
 	if err != nil {
 		return 0, err
 	}
-	return consistency.Fix(ctx, consistency.FixOptions{Options: o.run, Manager: m, Actor: config.Actor, Zombies: consistency.Zombies(o.zombies)}, c.ID)
+	return consistency.Fix(ctx, consistency.FixOptions{Options: o.checks.Run, Manager: m, Actor: config.Actor, Zombies: consistency.Zombies(o.zombies)}, c.ID)
 }

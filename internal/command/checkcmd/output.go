@@ -2,23 +2,21 @@ package checkcmd
 
 import (
 	"bytes"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/consistency/render"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // output is one -o: a format, and the file that it goes to; "" for stdout.
-type output struct{ format, file string }
+type target struct{ format, file string }
 
-func parseOutputs(values []string) ([]output, error) {
+func parseOutputs(values []string) ([]target, error) {
 	var (
-		all    []output
+		all    []target
 		stdout string
 	)
 	for _, v := range values {
@@ -33,12 +31,12 @@ func parseOutputs(values []string) ([]output, error) {
 		case !toFile:
 			stdout = format
 		}
-		all = append(all, output{format, file})
+		all = append(all, target{format, file})
 	}
 	return all, nil
 }
 
-func writeAll(f *cmdutil.Factory, outputs []output, r *consistency.Report, o render.Options) error {
+func writeAll(f *cmdutil.Factory, outputs []target, r *consistency.Report, o render.Options) error {
 	for _, out := range outputs {
 		if out.file == "" {
 			if err := render.Write(f.IO.Out, out.format, r, o); err != nil {
@@ -50,28 +48,9 @@ func writeAll(f *cmdutil.Factory, outputs []output, r *consistency.Report, o ren
 		if err := render.Write(&b, out.format, r, render.Options{FailOn: o.FailOn}); err != nil {
 			return err
 		}
-		if err := writeFile(out.file, b.Bytes()); err != nil {
+		if err := output.WriteFile(out.file, b.Bytes(), 0o644); err != nil {
 			return exit.Usagef("write the report: %w", err)
 		}
 	}
 	return nil
-}
-
-// writeFile writes aside and renames: whoever reads the file sees the old or the new one, whole.
-func writeFile(name string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // fails, as it should, after the rename
-	if _, err = tmp.Write(data); err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", tmp.Name(), err)
-	}
-	return os.Rename(tmp.Name(), name)
 }

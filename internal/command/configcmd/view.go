@@ -2,6 +2,8 @@ package configcmd
 
 import (
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,6 +55,21 @@ of the config file, then the file's top level, then the default.`,
 	}
 }
 
+func channels(m map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, name+"="+config.MaskAll(m[name]))
+	}
+	return strings.Join(all, " ")
+}
+
+func secret(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "xxxxx"
+}
+
 func newViewOf(c *config.Config) view {
 	v := view{File: c.File, Context: c.Context}
 	for _, s := range []struct{ name, value string }{
@@ -62,6 +79,9 @@ func newViewOf(c *config.Config) view {
 		{config.KeyTimeout, c.Timeout.String()},
 		{config.KeyActor, c.Actor},
 		{config.KeyServices, strings.Join(c.Services, ",")},
+		{config.KeyNotify, channels(c.Notify)},
+		{config.KeySecret, secret(c.WebhookSecret)},
+		{config.KeyPingURL, config.MaskAll(c.PingURL)},
 	} {
 		v.Settings = append(v.Settings, setting{s.name, s.value, c.Sources[s.name]})
 	}

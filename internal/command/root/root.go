@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leadgenctl/leadgenctl/internal/command/auditcmd"
 	"github.com/leadgenctl/leadgenctl/internal/command/breakercmd"
 	"github.com/leadgenctl/leadgenctl/internal/command/campaigncmd"
 	"github.com/leadgenctl/leadgenctl/internal/command/checkcmd"
@@ -92,7 +93,7 @@ func addCommands(cmd *cobra.Command, f *cmdutil.Factory) {
 	add(groupMigrate, migratestatecmd.New(f), snapshotcmd.New(f))
 	add(groupMigrate, migratecmd.New(f))
 	add(groupOperate, campaigncmd.New(f))
-	add(groupCheck, checkcmd.New(f), doctorcmd.New(f))
+	add(groupCheck, checkcmd.New(f), auditcmd.New(f), doctorcmd.New(f))
 	add(groupSetup, configcmd.New(f), versioncmd.New(f))
 }
 

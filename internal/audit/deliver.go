@@ -1,0 +1,72 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/notify"
+)
+
+// deliver tells one channel what it does not know yet. Only what was delivered is
+// written down, so that a message that fails is made anew by the next audit.
+func (o *Options) deliver(ctx context.Context, c notify.Channel, l *ledger, r *consistency.Report) Delivery {
+	now := time.Now().UTC()
+	d := Delivery{Channel: c.Name(), Status: Silent, Events: []Event{}}
+	if d.Events = append(d.Events, events(r, l.told(c.Name()), o.Remind, now)...); len(d.Events) == 0 {
+		return d
+	}
+	if last, ok := l.notices[c.Name()][""]; ok && now.Sub(last.ToldAt) < o.Quiet {
+		d.Status = Held
+		return d
+	}
+	if err := c.Send(ctx, o.message(d.Events, now)); err != nil {
+		d.Status, d.Error = Failed, err.Error()
+		return d
+	}
+	d.Status = Sent
+	for _, e := range d.Events {
+		if e.Kind == Resolved {
+			l.remove(c.Name(), e.Check)
+			continue
+		}
+		l.add(Notice{Channel: c.Name(), Check: e.Check, Count: e.Count, Since: e.Since, ToldAt: now})
+	}
+	l.add(Notice{Channel: c.Name(), ToldAt: now, Since: now})
+	return d
+}
+
+// severities of the checks, in the words of notifications.
+var severities = map[consistency.Severity]notify.Severity{consistency.Error: notify.Error, consistency.Warning: notify.Warning, consistency.Info: notify.Info}
+
+func (o *Options) message(events []Event, now time.Time) notify.Message {
+	m := notify.Message{Event: "audit", Severity: notify.Info, Host: o.Host, At: now, Details: map[string]any{"events": events}}
+	counts := map[Kind]int{}
+	var text strings.Builder
+	for _, e := range events {
+		counts[e.Kind]++
+		severity := severities[e.Severity]
+		if e.Kind != Resolved && (severity == notify.Error || m.Severity == notify.Info) {
+			m.Severity = severity
+		}
+		fmt.Fprintln(&text, e)
+		for _, s := range e.Samples {
+			fmt.Fprintln(&text, "  "+s)
+		}
+		if e.Remedy != "" {
+			fmt.Fprintln(&text, "  What to do: "+e.Remedy)
+		}
+		m.Incidents = append(m.Incidents, notify.Incident{Key: "leadgenctl/audit/" + e.Check, Summary: e.String(), Severity: severity, Resolved: e.Kind == Resolved})
+	}
+	var parts []string
+	for _, k := range []Kind{New, Worse, Reminder, Resolved} {
+		if n := counts[k]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, k))
+		}
+	}
+	m.Title = "leadgenctl audit: " + strings.Join(parts, ", ")
+	m.Text = strings.TrimRight(text.String(), "\n")
+	return m
+}

@@ -1,0 +1,101 @@
+package cmdutil
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/exit"
+	"github.com/leadgenctl/leadgenctl/queue/celery"
+)
+
+// CheckFlags choose the checks and say how they look, the same for every command that
+// runs them.
+type CheckFlags struct {
+	Run    consistency.Options
+	FailOn string
+}
+
+// Add registers the flags on cmd.
+func (c *CheckFlags) Add(cmd *cobra.Command) {
+	flags, run := cmd.Flags(), &c.Run
+	flags.StringVar(&c.FailOn, "fail-on", string(consistency.FailOnError), "what makes the exit code 1: findings of severity error, warning (and error), or never")
+	flags.StringSliceVar(&run.Only, "only", nil, "run these checks only: ids, families or patterns such as 'LGQ*'")
+	flags.StringSliceVar(&run.Skip, "skip", nil, "leave these checks out")
+	flags.IntVar(&run.MaxSamples, "max-samples", 5, "how many rows or keys are named per check")
+	flags.DurationVar(&run.StatementTimeout, "statement-timeout", time.Minute, "how long one PostgreSQL statement may take")
+	flags.DurationVar(&run.Settle, "settle", time.Second, "how long to wait before looking again at what may be work in flight")
+	flags.DurationVar(&run.MaxOpen, "max-open", 24*time.Hour, "how long the breaker may be open before that is a finding")
+	flags.DurationVar(&run.MaxPending, "max-pending", 15*time.Minute, "how long a pending job may be without a task")
+	flags.DurationVar(&run.TaskTimeLimit, "task-time-limit", 30*time.Minute, "the hard time limit of the app's tasks")
+	flags.DurationVar(&run.Visibility, "visibility-timeout", time.Hour, "Celery's visibility_timeout")
+	flags.DurationVar(&run.MaxLag, "max-lag", 30*time.Second, "how far replicas may lag")
+	flags.DurationVar(&run.MaxClock, "max-clock-difference", 2*time.Second, "by how much clocks may differ")
+}
+
+// Validate refuses values that mean nothing.
+func (c *CheckFlags) Validate() error {
+	if !consistency.FailOn(c.FailOn).Valid() {
+		return exit.Usagef("--fail-on is error, warning or never, not %q", c.FailOn)
+	}
+	if c.Run.MaxSamples < 1 || c.Run.StatementTimeout <= 0 || c.Run.Settle <= 0 {
+		return exit.Usagef("--max-samples, --statement-timeout and --settle must be positive")
+	}
+	return nil
+}
+
+// Connect tries both servers at once. One that is away makes its checks errors; bad settings end the run.
+func (c *CheckFlags) Connect(ctx context.Context, f *Factory) error {
+	settings, err := f.Config()
+	if err != nil {
+		return err
+	}
+	o := &c.Run
+	o.Services, o.Timeout = settings.Services, settings.Timeout
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		o.Redis, o.RedisErr = f.Redis(ctx)
+	}()
+	o.Pool, o.PostgresErr = f.Postgres(ctx)
+	<-done
+	b, err := f.Broker()
+	if err != nil {
+		return err
+	}
+	o.Broker, _ = b.(*celery.Redis)
+	for _, err := range []error{o.RedisErr, o.PostgresErr} {
+		if err != nil && exit.Code(err) != exit.Unreachable {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadBaseline reads a file of known findings.
+func ReadBaseline(name string) (*consistency.Baseline, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, exit.Usagef("read the baseline: %w", err)
+	}
+	b, err := consistency.ParseBaseline(data)
+	if err != nil {
+		return nil, exit.Usagef("baseline %s: %w", name, err)
+	}
+	return b, nil
+}
+
+// CheckVerdict is the exit code of a report: what could not be checked comes before what
+// was found.
+func CheckVerdict(r *consistency.Report, failOn consistency.FailOn) error {
+	switch {
+	case r.Summary.Error > 0:
+		return exit.Silent(exit.Unreachable)
+	case r.Failed(failOn) > 0:
+		return exit.Silent(exit.Findings)
+	}
+	return nil
+}
