@@ -118,7 +118,7 @@ func (p *Postgres) run(ctx context.Context) error {
 		return err
 	}
 	settings := []string{"listen_addresses=127.0.0.1", "fsync=off", "synchronous_commit=off",
-		"full_page_writes=off", "max_connections=400", "shared_buffers=256MB", "max_wal_size=4GB",
+		"full_page_writes=off", "max_connections=400", "shared_buffers=1GB", "max_wal_size=4GB",
 		"timezone=UTC", "log_min_messages=warning"}
 	if p.options.Password != "" {
 		settings = append(settings, "password_encryption=scram-sha-256")

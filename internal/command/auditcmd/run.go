@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -20,7 +19,6 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/command/versioncmd"
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
-	"github.com/leadgenctl/leadgenctl/internal/notify"
 )
 
 type runOptions struct {
@@ -73,7 +71,7 @@ could not run. 5: a channel could not be told, or the run could not be kept.`,
 }
 
 func runAudit(ctx context.Context, o *runOptions) error {
-	if err := o.prepare(ctx); err != nil {
+	if err := o.prepare(); err != nil {
 		return err
 	}
 	if o.jitter > 0 {
@@ -122,7 +120,7 @@ func runAudit(ctx context.Context, o *runOptions) error {
 }
 
 // prepare checks everything that needs no server.
-func (o *runOptions) prepare(ctx context.Context) error {
+func (o *runOptions) prepare() error {
 	if err := o.f.CheckOutput(); err != nil {
 		return err
 	}
@@ -141,12 +139,8 @@ func (o *runOptions) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Notify)) {
-		channel, err := notify.New(name, c.Notify[name], notify.Settings{WebhookSecret: c.WebhookSecret})
-		if err != nil {
-			return exit.WithHint(exit.Usagef("%w", err), "see the channels with: leadgenctl config view")
-		}
-		o.audit.Channels = append(o.audit.Channels, channel)
+	if o.audit.Channels, err = o.f.Channels(); err != nil {
+		return err
 	}
 	if u, err := url.Parse(c.PingURL); err != nil || c.PingURL != "" && (u.Host == "" || !strings.HasPrefix(u.Scheme, "http")) {
 		return exit.Usagef("ping-url is no http or https URL")

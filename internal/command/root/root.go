@@ -15,6 +15,7 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/command/doctorcmd"
 	"github.com/leadgenctl/leadgenctl/internal/command/migratecmd"
 	"github.com/leadgenctl/leadgenctl/internal/command/migratestatecmd"
+	"github.com/leadgenctl/leadgenctl/internal/command/monitorcmd"
 	"github.com/leadgenctl/leadgenctl/internal/command/queuecmd"
 	"github.com/leadgenctl/leadgenctl/internal/command/reconcilecmd"
 	"github.com/leadgenctl/leadgenctl/internal/command/snapshotcmd"
@@ -93,7 +94,7 @@ func addCommands(cmd *cobra.Command, f *cmdutil.Factory) {
 	add(groupMigrate, migratestatecmd.New(f), snapshotcmd.New(f))
 	add(groupMigrate, migratecmd.New(f))
 	add(groupOperate, campaigncmd.New(f))
-	add(groupCheck, checkcmd.New(f), auditcmd.New(f), doctorcmd.New(f))
+	add(groupCheck, checkcmd.New(f), auditcmd.New(f), monitorcmd.New(f), doctorcmd.New(f))
 	add(groupSetup, configcmd.New(f), versioncmd.New(f))
 }
 

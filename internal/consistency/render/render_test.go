@@ -5,16 +5,20 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"github.com/prometheus/common/expfmt"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/consistency/render"
+	"github.com/leadgenctl/leadgenctl/internal/servers"
+	"github.com/leadgenctl/leadgenctl/internal/testenv"
 )
 
 // nasty holds every status, and what names of keys may hold.
@@ -77,6 +81,16 @@ func TestJUnitCountsAndEscapes(t *testing.T) {
 			}
 		}
 	}
+	python, err := servers.Python()
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := exec.Command(python, "-c", "import sys; from lxml import etree; etree.XMLSchema(file=sys.argv[1]).assertValid(etree.fromstring(sys.stdin.buffer.read()))",
+		filepath.Join(testenv.Root(), "testdata", "junit", "junit.xsd"))
+	validate.Stdin = strings.NewReader(out)
+	if said, err := validate.CombinedOutput(); err != nil {
+		t.Errorf("the schema: %v: %s", err, said)
+	}
 	if regexp.MustCompile(`[\x00-\x08\x0b\x0c\x0e-\x1f]`).MatchString(out) {
 		t.Error("a control character that XML 1.0 forbids")
 	}
@@ -114,6 +128,18 @@ func TestSARIFIsWhatGitHubTakes(t *testing.T) {
 		}
 	}
 	out := write(t, "sarif")
+	report, err := sarif.FromString(out, sarif.WithStrictValidation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Validate(); err != nil {
+		t.Errorf("the schema of SARIF 2.1.0: %v", err)
+	}
+	d := json.NewDecoder(strings.NewReader(out))
+	d.DisallowUnknownFields() // the library validates what it has read
+	if err := d.Decode(&sarif.Report{}); err != nil {
+		t.Errorf("a property that SARIF 2.1.0 does not have: %v", err)
+	}
 	if err := json.Unmarshal([]byte(out), &doc); err != nil || doc.Version != "2.1.0" || doc.Schema == "" || len(doc.Runs) != 1 {
 		t.Fatalf("%v %+v", err, doc)
 	}

@@ -1,0 +1,318 @@
+// Package monitor watches the live breaker, the jobs and the outbox: it tells people of
+// each transition, of a breaker that stays open, and of tasks that cannot be created,
+// and exports metrics.
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
+	"github.com/leadgenctl/leadgenctl/internal/notify"
+	"github.com/leadgenctl/leadgenctl/queue"
+)
+
+// Options of a Monitor.
+type Options struct {
+	Breaker  *breaker.Breaker
+	Queue    *queue.Manager
+	Pool     *pgxpool.Pool
+	Channels []notify.Channel
+
+	StateFile string        // what was told; survives a restart
+	Interval  time.Duration // between two looks at everything; 15 s when zero
+	MaxOpen   time.Duration // a breaker that is open longer is told; 1 h when zero
+	Remind    time.Duration // how often that is told again; 24 h when zero
+	Host      string
+	Warn      func(error) // told of what goes wrong; called from several goroutines
+}
+
+// Monitor is one that runs. Its methods are safe for concurrent use.
+type Monitor struct {
+	o       Options
+	metrics *metrics
+
+	sending sync.Mutex // one at a time sends what is pending
+	mu      sync.Mutex // guards what follows
+	state   state
+	health  Health
+}
+
+// New returns a monitor that goes on where the one before ended.
+func New(o Options) (*Monitor, error) {
+	if o.Interval == 0 {
+		o.Interval = 15 * time.Second
+	}
+	if o.MaxOpen == 0 {
+		o.MaxOpen = time.Hour
+	}
+	if o.Remind == 0 {
+		o.Remind = 24 * time.Hour
+	}
+	m := &Monitor{o: o, metrics: newMetrics()}
+	return m, m.state.load(o.StateFile)
+}
+
+// Run watches until ctx is done.
+func (m *Monitor) Run(ctx context.Context) error {
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { m.watch(ctx) })
+	wg.Go(func() {
+		for {
+			m.look(ctx)
+			m.flush(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(m.o.Interval):
+			}
+		}
+	})
+	wg.Wait()
+	return ctx.Err()
+}
+
+// begin notes where the first monitor starts: what lies there already is not news.
+func (m *Monitor) begin(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state.After != "" {
+		return nil
+	}
+	m.state.After = "0-0"
+	events, err := m.o.Breaker.History(ctx, breaker.Filter{})
+	for _, e := range events {
+		if e.Epoch > 0 {
+			m.state.After = e.ID
+		}
+	}
+	if err == nil && m.o.Pool != nil {
+		err = m.o.Pool.QueryRow(ctx, lastFailureSQL).Scan(&m.state.Failures)
+	}
+	if err != nil {
+		m.state.After = ""
+		return fmt.Errorf("begin to monitor: %w", err)
+	}
+	return m.state.save(m.o.StateFile)
+}
+
+const lastFailureSQL = "SELECT coalesce(max(id), 0) FROM leadgenctl.dispatch_failures"
+
+// watch tells each transition as it happens.
+func (m *Monitor) watch(ctx context.Context) {
+	m.mu.Lock()
+	after := m.state.After
+	m.mu.Unlock()
+	for e, err := range m.o.Breaker.Watch(ctx, after) {
+		if err != nil {
+			m.o.Warn(err)
+			continue
+		}
+		if e.Transition() {
+			m.metrics.transitions.WithLabelValues(string(e.State)).Inc()
+			m.tell(m.transition(ctx, e), func(s *state) {
+				if e.ID != "" {
+					s.After = e.ID
+				}
+				s.OpenTold = time.Time{}
+			})
+			m.flush(ctx)
+		}
+	}
+}
+
+// transition is the message of an event: critical when the breaker opens.
+func (m *Monitor) transition(ctx context.Context, e breaker.Event) notify.Message {
+	msg := notify.Message{Event: "breaker_" + string(e.Kind), Severity: notify.Info, Title: "The global circuit breaker is closed", Host: m.o.Host, At: e.At}
+	jobs, moved := m.jobs(ctx, e.Epoch)
+	verb := "resumed"
+	if e.State == breaker.Open {
+		msg.Severity, msg.Title, verb = notify.Critical, "The global circuit breaker is OPEN", "paused"
+	}
+	msg.Text = "by " + e.Actor
+	if e.Actor == "" {
+		msg.Text = "by " + e.Source
+	}
+	if e.Service != "" {
+		msg.Text += "; service " + e.Service
+	}
+	if e.Reason != "" {
+		msg.Title += ": " + e.Reason
+	}
+	if moved {
+		msg.Text += fmt.Sprintf("; %d jobs %s", jobs, verb)
+	} else {
+		msg.Text += "; the jobs have not followed yet"
+	}
+	if e.State == breaker.Open {
+		msg.Text += "\nOnly a person closes it: leadgenctl breaker close"
+	}
+	msg.Details = map[string]any{"state": e.State, "epoch": e.Epoch, "reason": e.Reason, "service": e.Service, "error_type": e.ErrorType,
+		"actor": e.Actor, "source": e.Source, "opened_at": e.OpenedAt, "jobs": jobs, "jobs_followed": moved}
+	msg.Incidents = []notify.Incident{{Key: "leadgenctl/breaker", Summary: msg.Title + " (" + msg.Text + ")", Severity: msg.Severity, Resolved: e.State == breaker.Closed}}
+	return msg
+}
+
+// followTime is how long a message waits for the jobs to follow the breaker.
+const followTime = 5 * time.Second
+
+// jobs are how many jobs followed an epoch, as soon as they have.
+func (m *Monitor) jobs(ctx context.Context, epoch int64) (n int64, ok bool) {
+	if m.o.Pool == nil || epoch == 0 {
+		return 0, false
+	}
+	for deadline := time.Now().Add(followTime); time.Now().Before(deadline); {
+		var jobs *int64
+		err := m.o.Pool.QueryRow(ctx, "SELECT jobs_affected FROM leadgenctl.breaker_transitions WHERE epoch = $1 AND applied_at IS NOT NULL", epoch).Scan(&jobs)
+		if err == nil && jobs != nil {
+			return *jobs, true
+		}
+		select {
+		case <-ctx.Done():
+			return 0, false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return 0, false
+}
+
+// tell puts a message into the state for each channel, with what else changes there, so
+// that a restart neither loses nor repeats it.
+func (m *Monitor) tell(msg notify.Message, change func(*state)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.o.Channels {
+		m.state.Pending = append(m.state.Pending, pending{c.Name(), msg, msg.Incidents})
+	}
+	change(&m.state)
+	m.save()
+}
+
+func (m *Monitor) save() {
+	if err := m.state.save(m.o.StateFile); err != nil {
+		m.o.Warn(err)
+	}
+}
+
+// flush sends what is pending, in order; what a channel refuses stays, with all that
+// follows on that channel.
+func (m *Monitor) flush(ctx context.Context) {
+	m.sending.Lock()
+	defer m.sending.Unlock()
+	m.mu.Lock()
+	all := m.state.Pending
+	m.mu.Unlock()
+	if len(all) == 0 {
+		return
+	}
+	channels := map[string]notify.Channel{}
+	for _, c := range m.o.Channels {
+		channels[c.Name()] = c
+	}
+	var left []pending
+	refused := map[string]bool{}
+	for _, p := range all {
+		c, ok := channels[p.Channel]
+		if !ok {
+			continue // it is no longer configured
+		}
+		if refused[p.Channel] {
+			left = append(left, p)
+			continue
+		}
+		p.Message.Incidents = p.Incidents
+		result := "sent"
+		if err := c.Send(ctx, p.Message); err != nil {
+			refused[p.Channel], left, result = true, append(left, p), "failed"
+			m.o.Warn(fmt.Errorf("tell %s: %w", p.Channel, err))
+		}
+		m.metrics.notifications.WithLabelValues(p.Channel, result).Inc()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.Pending = append(left, m.state.Pending[len(all):]...) // with what came meanwhile
+	m.save()
+}
+
+// look reads everything once: for the metrics, and for what is told of a state and not
+// of an event.
+func (m *Monitor) look(ctx context.Context) {
+	look := Health{At: time.Now().UTC(), Servers: map[string]string{}}
+	st, err := m.o.Breaker.State(ctx)
+	var malformed *breaker.MalformedError
+	if look.server("redis", err); err == nil {
+		m.metrics.breaker(st)
+		m.stillOpen(st)
+	} else if errors.As(err, &malformed) {
+		m.o.Warn(err)
+	}
+	err = m.lookAtJobs(ctx)
+	look.server("postgres", err)
+	s, err := m.o.Queue.Status(ctx)
+	if err == nil {
+		look.server("broker", s.BrokerErr)
+		m.metrics.queue(s)
+	}
+	for _, name := range []string{"redis", "postgres", "broker"} {
+		m.metrics.server(name, look.Servers)
+	}
+	m.metrics.looked.SetToCurrentTime()
+	m.mu.Lock()
+	m.health = look
+	m.mu.Unlock()
+}
+
+// stillOpen tells of a breaker that stays open, once and then as a reminder.
+func (m *Monitor) stillOpen(st breaker.Status) {
+	m.mu.Lock()
+	last := m.state.OpenTold
+	m.mu.Unlock()
+	since := st.OpenedAt
+	if st.State != breaker.Open || since.IsZero() || time.Since(since) < m.o.MaxOpen || time.Since(last) < m.o.Remind {
+		return
+	}
+	age := time.Since(since).Round(time.Second)
+	m.tell(notify.Message{Event: "breaker_open_for_long", Severity: notify.Error, Host: m.o.Host, At: time.Now().UTC(),
+		Title:   fmt.Sprintf("The global circuit breaker has been open for %s", age),
+		Text:    fmt.Sprintf("since %s: %s\nOnly a person closes it: leadgenctl breaker close", since.Format(time.RFC3339), st.Reason),
+		Details: map[string]any{"opened_at": since, "reason": st.Reason, "service": st.Service, "epoch": st.Epoch},
+		Incidents: []notify.Incident{{Key: "leadgenctl/breaker", Severity: notify.Error,
+			Summary: fmt.Sprintf("The global circuit breaker has been open for %s: %s", age, st.Reason)}}},
+		func(s *state) { s.OpenTold = time.Now().UTC() })
+}
+
+// lookAtJobs tells of tasks that could not be created since the last look.
+func (m *Monitor) lookAtJobs(ctx context.Context) error {
+	if m.o.Pool == nil {
+		return queue.ErrNoDatabase
+	}
+	m.mu.Lock()
+	after := m.state.Failures
+	m.mu.Unlock()
+	var n, total, last int64
+	var sample *string
+	err := m.o.Pool.QueryRow(ctx, `SELECT count(*) FILTER (WHERE id > $1), count(*), coalesce(max(id), $1),
+			(array_agg(format('job %s: %s', job_id, error) ORDER BY id DESC) FILTER (WHERE id > $1))[1]
+		FROM leadgenctl.dispatch_failures`, after).Scan(&n, &total, &last, &sample)
+	if err != nil {
+		return err
+	}
+	m.metrics.failures.Set(float64(total))
+	if n == 0 {
+		return nil
+	}
+	m.tell(notify.Message{Event: "task_creation_failed", Severity: notify.Error, Host: m.o.Host, At: time.Now().UTC(),
+		Title:   fmt.Sprintf("The tasks of %d jobs could not be created", n),
+		Text:    fmt.Sprintf("the last: %s\nTry them again: leadgenctl queue retry --failed-since 1h", *sample),
+		Details: map[string]any{"jobs": n, "last": *sample}},
+		func(s *state) { s.Failures = last })
+	return nil
+}

@@ -1,0 +1,57 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/leadgenctl/leadgenctl/internal/notify"
+	"github.com/leadgenctl/leadgenctl/internal/output"
+)
+
+// state is what a monitor must know after a restart.
+type state struct {
+	After    string    `json:"after"`     // the id of the last event of the breaker that was seen
+	Failures int64     `json:"failures"`  // the last row of leadgenctl.dispatch_failures that was seen
+	OpenTold time.Time `json:"open_told"` // when it was last told that the breaker stays open
+	Pending  []pending `json:"pending,omitempty"`
+}
+
+// pending is a message that a channel has not taken yet.
+type pending struct {
+	Channel   string            `json:"channel"`
+	Message   notify.Message    `json:"message"`
+	Incidents []notify.Incident `json:"incidents,omitempty"`
+}
+
+func (s *state) load(name string) error {
+	data, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, s)
+	}
+	if err != nil {
+		return fmt.Errorf("read the monitor's state %s: %w", name, err)
+	}
+	return nil
+}
+
+func (s *state) save(name string) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(name), 0o700)
+	}
+	if err == nil {
+		err = output.WriteFile(name, append(data, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the monitor's state: %w", err)
+	}
+	return nil
+}
