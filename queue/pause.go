@@ -11,12 +11,8 @@ import (
 // PauseErrorPrefix begins jobs.error of a job that was paused, in the app's wording.
 const PauseErrorPrefix = "Paused due to circuit breaker open: "
 
-var (
-	//go:embed sql/pause_errors.sql
-	pauseErrorsSQL string
-	//go:embed sql/pause.sql
-	pauseSQL string
-)
+//go:embed sql/pause.sql
+var pauseSQL string
 
 // pause makes every active job PAUSED and keeps what it was. A job that a worker takes
 // meanwhile is active all the same when its row lock is got; one that a worker ends is
@@ -24,9 +20,6 @@ var (
 func pause(ctx context.Context, tx pgx.Tx, epoch int64, reason string) (int64, error) {
 	var at time.Time
 	if err := tx.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&at); err != nil {
-		return 0, err
-	}
-	if _, err := tx.Exec(ctx, pauseErrorsSQL, epoch, at); err != nil {
 		return 0, err
 	}
 	var jobs int64

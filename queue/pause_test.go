@@ -165,3 +165,34 @@ func TestShouldProcessJob(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A worker writes an error text while the pause waits for the row: the text is kept, too.
+func TestPauseKeepsAnErrorThatIsWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, queue.Settings{})
+	f := h.db.NewCampaign(t, "RUNNING", testenv.Job{Status: "PROCESSING", Error: "first try"})
+	worker, err := h.db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := worker.Exec(t.Context(), "UPDATE jobs SET error = 'second try' WHERE id = $1", f.JobIDs[0]); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := h.manager.Open(context.WithoutCancel(t.Context()), breaker.OpenOptions{Reason: "x"})
+		done <- err
+	}()
+	testenv.Eventually(t, 10e9, func() error {
+		return h.db.Expect(`SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')`)
+	})
+	if err := errors.Join(worker.Commit(t.Context()), <-done); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.db.Expect(`SELECT count(*) = 1 AND bool_and(error = 'second try') FROM leadgenctl.job_pause_errors`); err != nil {
+		t.Error(err)
+	}
+	if got := h.statuses(t, f.JobIDs); !slices.Equal(got, []string{"PAUSED"}) {
+		t.Fatalf("statuses %v", got)
+	}
+}

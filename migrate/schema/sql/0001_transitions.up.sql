@@ -39,3 +39,13 @@ CREATE TABLE leadgenctl.job_pause_errors (
     error text NOT NULL,
     PRIMARY KEY (epoch, paused_at, job_id)
 );
+
+-- Keeps the error text that a pause is about to overwrite, and returns the new one: called
+-- by the pause's own UPDATE, for the few rows that have one, so that it takes one pass.
+CREATE FUNCTION leadgenctl.keep_pause_error(epoch bigint, paused_at timestamptz, job_id integer, error text, pause_error text)
+RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO leadgenctl.job_pause_errors AS e VALUES (epoch, paused_at, job_id, error)
+    ON CONFLICT ON CONSTRAINT job_pause_errors_pkey DO UPDATE SET error = excluded.error; -- the row was changed meanwhile
+    RETURN pause_error;
+END $$;
