@@ -1,6 +1,6 @@
 # leadgenctl. `make help` lists the targets from the comments behind them.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench chaos exactly-once fuzz install playground setup clean
+.PHONY: help build demo test lint bench chaos exactly-once healthy fuzz install playground setup clean
 
 PKG ?= ./...
 RUN ?= .
@@ -37,6 +37,9 @@ chaos: setup ## kill commands at random moments for 200 rounds, with workers, fo
 
 exactly-once: setup ## let real workers on Redis and on RabbitMQ run 10,000 resumed jobs each, each job once
 	@LEADGENCTL_RESUMED_JOBS=10000 go run ./scripts/withservers -- go test -count=1 -v -run 'TestAWorker.*RunsEachResumedJobOnce' -timeout 1h ./queue/celery
+
+healthy: setup ## look 500 times at a platform under load, where the checks must find nothing
+	@LEADGENCTL_HEALTHY_RUNS=500 go run ./scripts/withservers -- go test -count=1 -v -run TestNothingIsFoundUnderLoad -timeout 1h ./internal/consistency
 
 fuzz: ## run every fuzz target for FUZZTIME (default 10s) each
 	@scripts/fuzz $(FUZZTIME)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/leadgenctl/leadgenctl/breaker"
 )
@@ -33,6 +35,32 @@ func (d *Dispatched) add(o Dispatched) {
 	d.JobsStillRunning += o.JobsStillRunning
 	d.JobsFailed += o.JobsFailed
 	d.JobsUnknown += o.JobsUnknown
+}
+
+// lanes is how many batches are on their way at once: while the broker takes one, the
+// next is read and encoded.
+const lanes = 2
+
+// dispatchAll is dispatch in several lanes, where there is more than one batch.
+func (m *Manager) dispatchAll(ctx context.Context, sv *survey, assumeDead bool) (total Dispatched, again bool, err error) {
+	n := lanes
+	if len(sv.wanted.next) <= batchSize {
+		n = 1
+	}
+	var mu sync.Mutex
+	var g errgroup.Group
+	for range n {
+		g.Go(func() error {
+			d, more, err := m.dispatch(ctx, sv, assumeDead)
+			mu.Lock()
+			defer mu.Unlock()
+			total.add(d)
+			again = again || more
+			return err
+		})
+	}
+	err = g.Wait()
+	return total, again, err
 }
 
 // dispatch publishes every batch of the outbox that is due, in two transactions each:

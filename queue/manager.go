@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -97,6 +98,19 @@ func New(pool *pgxpool.Pool, b *breaker.Breaker, s Settings) (*Manager, error) {
 	}
 	if s.OnProgress == nil {
 		s.OnProgress = func(int64, int64) {}
+	}
+	// Batches are dispatched side by side; hooks are told one after the other.
+	var mu sync.Mutex
+	step, onFailure := s.Step, s.OnFailure
+	s.Step = func(name string) {
+		mu.Lock()
+		defer mu.Unlock()
+		step(name)
+	}
+	s.OnFailure = func(f Failure) {
+		mu.Lock()
+		defer mu.Unlock()
+		onFailure(f)
 	}
 	return &Manager{pool: pool, breaker: b, settings: s}, nil
 }

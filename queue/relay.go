@@ -73,7 +73,7 @@ func (m *Manager) relayAll(ctx context.Context, assumeDead bool, total *Dispatch
 			return err
 		}
 		m.settings.Step("queue.dispatch.surveyed")
-		d, again, err := m.dispatch(ctx, sv, assumeDead)
+		d, again, err := m.dispatchAll(ctx, sv, assumeDead)
 		total.add(d)
 		if err != nil {
 			return err

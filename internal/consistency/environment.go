@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
 )
 
 func environmentChecks() []*Check {
@@ -33,7 +31,7 @@ func environmentChecks() []*Check {
 			ID: "LGE004", Family: Environment, Severity: Warning, Title: "No worker takes tasks from the queue",
 			Meaning: "Messages wait in the queue and no Celery worker listens: nothing is worked on.",
 			Remedy:  "`docker compose ps` and `docker compose restart leadgen-worker-1`; then look in the worker's log for why it ended (LGQ017 names messages that kill workers).",
-			Reads:   "LLEN celery; PUBSUB NUMSUB /<db>.celery.pidbox", needs: redisServer, twice: true, inspect: noWorker,
+			Reads:   "LLEN of each list of the queues, PUBSUB NUMSUB <db>.celery.pidbox, PUBSUB NUMPAT; on RabbitMQ the queues' counts of messages and consumers", needs: broker, twice: true, inspect: noWorker,
 		},
 	}
 }
@@ -107,25 +105,23 @@ func replicaLag(line string) int {
 }
 
 func noWorker(_ context.Context, l *look, _ *Check) (outcome, error) {
-	if l.options.RedisErr != nil {
-		return outcome{}, l.options.RedisErr
+	if l.options.BrokerErr != nil {
+		return outcome{}, l.options.BrokerErr
+	}
+	if l.options.Queues == nil {
+		return outcome{skip: "no broker is configured"}, nil
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, l.options.Timeout)
 	defer cancel()
-	db := 0
-	if c, ok := l.options.Redis.(*redis.Client); ok {
-		db = c.Options().DB
-	}
-	channel := fmt.Sprintf("/%d.celery.pidbox", db)
-	waiting, err := l.options.Redis.LLen(ctx, "celery").Result()
+	waiting, _, err := l.options.Queues.Depth(ctx)
 	if err != nil || waiting == 0 {
 		return outcome{}, err
 	}
-	listening, err := l.options.Redis.PubSubNumSub(ctx, channel).Result()
-	if err != nil || listening[channel] > 0 {
+	listening, err := l.options.Queues.Listening(ctx)
+	if err != nil || listening {
 		return outcome{}, err
 	}
-	o := one(fmt.Sprintf("queue celery: %d messages wait, and no worker listens", waiting))
-	o.subjects = []string{"celery"}
+	o := one(fmt.Sprintf("%d messages wait, and no worker listens", waiting))
+	o.subjects = []string{"queues"}
 	return o, nil
 }

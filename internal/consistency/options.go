@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -18,6 +19,7 @@ type Options struct {
 	RedisErr    error
 	Broker      *celery.Redis // nil without BrokerErr: RabbitMQ, which cannot show messages
 	BrokerErr   error
+	Queues      Queues // the broker, whichever it is; Broker where it is nil
 
 	Services []string // that had a breaker of their own
 	Only     []string // ids, families or globs; all checks when empty
@@ -42,7 +44,18 @@ type Options struct {
 	Progress func(done, total int)
 }
 
+// Queues is what both brokers can tell.
+type Queues interface {
+	// Depth counts the messages on the queues.
+	Depth(ctx context.Context) (queued, reserved int64, err error)
+	// Listening says whether some worker takes them, as far as the broker knows.
+	Listening(ctx context.Context) (bool, error)
+}
+
 func (o *Options) fill() {
+	if o.Queues == nil && o.Broker != nil {
+		o.Queues = o.Broker
+	}
 	for _, d := range []struct {
 		field    *time.Duration
 		fallback time.Duration

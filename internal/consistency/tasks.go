@@ -59,7 +59,7 @@ func taskChecks() []*Check {
 		{
 			ID: "LGQ018", Family: Queue, Severity: Warning, Title: "Dead reply queues are left in the broker",
 			Meaning: "Answers of workers to a client that is gone. They have no time to live, and each costs memory for ever.",
-			Remedy:  "Delete the lists named here: `redis-cli DEL <list>`, and take them out of the set _kombu.binding.reply.celery.pidbox with SREM.",
+			Remedy:  "Clear them with `leadgenctl tasks gc`, which leaves alone what somebody still reads.",
 			needs:   broker | postgres, twice: true, Reads: brokerReads,
 			inspect: surveyed(func(s *survey) outcome { return s.replies }),
 		},

@@ -11,11 +11,15 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
+
+// jobParams make the message 1.6 kB long.
+var jobParams = map[string]any{"query": strings.Repeat("head of sales; ", 14), "limit": 100}
 
 // BenchmarkPublish: messages a second of ours, with the encoding and the dedupe,
 // beside redis-benchmark's LPUSH of the same size and Celery's own delay().
@@ -28,17 +32,27 @@ func BenchmarkPublish(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tasks := make([]queue.Task, batch)
-	for range b.N {
-		start := time.Now()
-		for range batches {
+	// As a relay does: two batches on their way at once.
+	lane := func() error {
+		tasks := make([]queue.Task, batch)
+		for range batches / 2 {
 			for i := range tasks {
-				tasks[i] = queue.Task{ID: uuid.NewString(), Name: "process_job_task", Kwargs: []queue.Kwarg{{Name: "job_id", Value: i},
-					{Name: "job_type", Value: "FETCH_LEADS"}, {Name: "campaign_id", Value: "7d8dcfd3-8fc8-4e96-a8f4-1c27a1f0a9d5"}}}
+				tasks[i] = queue.Task{ID: uuid.NewString(), Name: "fetch_and_save_leads_task", Kwargs: []queue.Kwarg{{Name: "job_params", Value: jobParams},
+					{Name: "campaign_id", Value: "7d8dcfd3-8fc8-4e96-a8f4-1c27a1f0a9d5"}, {Name: "job_id", Value: i}}}
 			}
 			if _, err := broker.Publish(context.Background(), uuid.NewString(), tasks); err != nil {
-				b.Fatal(err)
+				return err
 			}
+		}
+		return nil
+	}
+	for range b.N {
+		start := time.Now()
+		var g errgroup.Group
+		g.Go(lane)
+		g.Go(lane)
+		if err := g.Wait(); err != nil {
+			b.Fatal(err)
 		}
 		ours := batches * batch / time.Since(start).Seconds()
 		raw, err := client.LIndex(b.Context(), "celery", 0).Result()
@@ -81,7 +95,7 @@ func delay(b *testing.B, url string) float64 {
 import time, leadgen_worker as w
 start = time.time()
 for i in range(5000):
-    w.process_job_task.delay(job_id=i, job_type="FETCH_LEADS", campaign_id="7d8dcfd3-8fc8-4e96-a8f4-1c27a1f0a9d5")
+    w.fetch_and_save_leads_task.delay(job_params={"query": "head of sales; " * 14, "limit": 100}, campaign_id="7d8dcfd3-8fc8-4e96-a8f4-1c27a1f0a9d5", job_id=i)
 print(5000 / (time.time() - start))
 `)
 	rate, err := strconv.ParseFloat(strings.TrimSpace(out), 64)

@@ -128,7 +128,7 @@ func (r *Redis) ask(ctx context.Context, methods ...string) (Answers, error) {
 		for _, m := range methods {
 			q := newQuestion(m, replyTo, deadline)
 			questions = append(questions, q)
-			heard = append(heard, p.Publish(ctx, fmt.Sprintf("%s/%d.celery.pidbox", r.options.Prefix, r.options.DB), q.envelope))
+			heard = append(heard, p.Publish(ctx, r.pidbox(), q.envelope))
 		}
 		return nil
 	})

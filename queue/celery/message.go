@@ -38,7 +38,7 @@ func newEncoder(defaultQueue string) encoder {
 
 // body is the JSON that the worker's own deserializer reads.
 func (e encoder) body(t queue.Task) ([]byte, error) {
-	b, err := appendJSON(append(make([]byte, 0, 256), '['), orEmpty(t.Args))
+	b, err := appendJSON(append(make([]byte, 0, 1024), '['), orEmpty(t.Args))
 	if err == nil {
 		b, err = appendObject(append(b, ", "...), t.Kwargs)
 	}

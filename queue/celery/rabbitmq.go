@@ -152,10 +152,22 @@ func (r *RabbitMQ) Retract(context.Context, []string) error { return nil }
 
 // Depth implements queue.Inspector; what is reserved RabbitMQ does not tell.
 func (r *RabbitMQ) Depth(ctx context.Context) (queued, reserved int64, err error) {
+	queued, _, err = r.count(ctx)
+	return queued, -1, err
+}
+
+// Listening says whether a queue has a consumer.
+func (r *RabbitMQ) Listening(ctx context.Context) (bool, error) {
+	_, consumers, err := r.count(ctx)
+	return consumers > 0, err
+}
+
+// count are the messages and the consumers of all queues.
+func (r *RabbitMQ) count(ctx context.Context) (messages, consumers int64, err error) {
 	for _, name := range r.options.Queues {
 		ch, err := r.channel(ctx)
 		if err != nil {
-			return 0, -1, err
+			return 0, 0, err
 		}
 		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		var missing *amqp.Error
@@ -164,11 +176,11 @@ func (r *RabbitMQ) Depth(ctx context.Context) (queued, reserved int64, err error
 		}
 		ch.Close()
 		if err != nil {
-			return 0, -1, fmt.Errorf("look at queue %s: %w", name, err)
+			return 0, 0, fmt.Errorf("look at queue %s: %w", name, err)
 		}
-		queued += int64(q.Messages)
+		messages, consumers = messages+int64(q.Messages), consumers+int64(q.Consumers)
 	}
-	return queued, -1, nil
+	return messages, consumers, nil
 }
 
 // Withdraw implements queue.Inspector: RabbitMQ cannot.

@@ -113,6 +113,28 @@ func (r *Redis) lists() []string {
 
 func (r *Redis) key(name string) string { return r.options.Prefix + name }
 
+// Listening says whether a worker hears questions. Workers subscribe to a pattern
+// (kombu's fanout_patterns), of which Redis tells only that there are any. It needs no
+// right to publish, unlike Workers.
+func (r *Redis) Listening(ctx context.Context) (bool, error) {
+	channel := r.pidbox()
+	var direct *redis.MapStringIntCmd
+	var patterns *redis.IntCmd
+	_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		direct, patterns = p.PubSubNumSub(ctx, channel), p.PubSubNumPat(ctx)
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("count who listens: %w", err)
+	}
+	return direct.Val()[channel] > 0 || patterns.Val() > 0, nil
+}
+
+// pidbox is the channel of the workers' remote control.
+func (r *Redis) pidbox() string {
+	return fmt.Sprintf("%s/%d.celery.pidbox", r.options.Prefix, r.options.DB)
+}
+
 // Depth counts the messages on the queues and those that are reserved.
 func (r *Redis) Depth(ctx context.Context) (queued, reserved int64, err error) {
 	var lengths []*redis.IntCmd

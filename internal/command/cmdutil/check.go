@@ -67,6 +67,7 @@ func (c *CheckFlags) Connect(ctx context.Context, f *Factory) error {
 		return err
 	}
 	o.Broker, _ = b.(*celery.Redis)
+	o.Queues, _ = b.(consistency.Queues)
 	for _, err := range []error{o.RedisErr, o.PostgresErr} {
 		if err != nil && exit.Code(err) != exit.Unreachable {
 			return err
