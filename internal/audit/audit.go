@@ -123,6 +123,7 @@ func (o *Options) lock(ctx context.Context) (release func(), err error) {
 
 func (o *Options) audit(ctx context.Context) (*Outcome, error) {
 	started := time.Now().UTC()
+	o.sinceLast(ctx)
 	report, err := consistency.Run(ctx, o.Checks)
 	if err != nil {
 		return nil, err
@@ -153,6 +154,16 @@ func (o *Options) audit(ctx context.Context) (*Outcome, error) {
 		o.warn(o.writeTextfile(ctx, out))
 	}
 	return out, nil
+}
+
+// sinceLast makes events news that happened since the last audit.
+func (o *Options) sinceLast(ctx context.Context) {
+	if o.Pool == nil || !o.Checks.Since.IsZero() {
+		return
+	}
+	if runs, err := History(ctx, o.Pool, 1); err == nil && len(runs) > 0 {
+		o.Checks.Since = runs[0].StartedAt
+	}
 }
 
 // load reads what the channels were told, and says whether PostgreSQL can be asked.

@@ -3,6 +3,7 @@ package consistency_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -80,9 +81,11 @@ func (h *house) command(b *testing.B, binary string) (time.Duration, int64) {
 	cmd := exec.Command(binary, "check-consistency", "--fail-on=never", "-o", "json")
 	cmd.Env = []string{"HOME=" + b.TempDir(), "LEADGENCTL_DATABASE_URL=" + h.db.URL, "LEADGENCTL_REDIS_URL=" + h.redis.URL}
 	start := time.Now()
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
+	os.WriteFile("/tmp/cat.json", out, 0o644)
 	return time.Since(start), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
 }
 

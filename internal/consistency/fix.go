@@ -2,11 +2,14 @@ package consistency
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
+	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/queue"
 )
 
@@ -85,13 +88,30 @@ func subjectsOf(ctx context.Context, o Options, c *Check) ([]string, error) {
 	return append([]string{}, r.subjects...), nil
 }
 
+// reconcile logs the breaker's key, its bytes and what is left of its life, before it
+// changes anything; what becomes of jobs and messages is in the log of transitions.
 func reconcile(ctx context.Context, o *FixOptions, c *Check, _ []string) (int64, error) {
+	value, err := o.Redis.Get(ctx, breaker.DefaultKey).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("read the breaker's key: %w", err)
+	}
+	left, err := o.Redis.PTTL(ctx, breaker.DefaultKey).Result()
+	if err != nil {
+		return 0, fmt.Errorf("read the life of the breaker's key: %w", err)
+	}
+	var id int64
+	err = o.Pool.QueryRow(ctx, `INSERT INTO leadgenctl.operations (actor, operation, detail)
+		VALUES ($1, $2, jsonb_build_object('key', $3::text, 'value', nullif($4::text, ''), 'ttl_ms', $5::bigint)) RETURNING id`,
+		o.Actor, "fix "+c.ID, breaker.DefaultKey, value, max(0, left.Milliseconds())).Scan(&id)
+	if err != nil {
+		return 0, err
+	}
 	r, err := o.Manager.Reconcile(ctx)
 	if err != nil {
 		return 0, err
 	}
-	_, err = o.Pool.Exec(ctx, `INSERT INTO leadgenctl.operations (actor, operation, detail)
-		VALUES ($1, $2, jsonb_build_object('epoch', $3::bigint, 'findings', $4::integer))`, o.Actor, "fix "+c.ID, r.Transition.Epoch, len(r.Findings))
+	_, err = o.Pool.Exec(ctx, `UPDATE leadgenctl.operations SET detail = detail || jsonb_build_object('epoch', $2::bigint, 'findings', $3::integer) WHERE id = $1`,
+		id, r.Transition.Epoch, len(r.Findings))
 	return int64(len(r.Findings)), err
 }
 

@@ -32,6 +32,11 @@ func TestFixMendsWhatItPromises(t *testing.T) {
 			if err := h.db.Expect(`SELECT count(*) = 1 FROM leadgenctl.operations WHERE actor = 'ann@host' AND operation = $1`, "fix "+f.id); err != nil {
 				t.Error(err)
 			}
+			if f.id == "LGB003" {
+				if err := h.db.Expect(`SELECT detail->>'value' LIKE '{%' AND (detail->>'ttl_ms')::bigint BETWEEN 1 AND 86400000 FROM leadgenctl.operations`); err != nil {
+					t.Errorf("the key as it was is not in the log: %v", err)
+				}
+			}
 			if n, err := consistency.Fix(context.Background(), consistency.FixOptions{Options: h.options(), Manager: h.manager, Actor: "ann@host",
 				Zombies: consistency.ZombiesFail}, f.id); err != nil || n != 0 {
 				t.Errorf("a second fix: %d, %v", n, err)

@@ -56,6 +56,9 @@ func (d *dropFlags) settings() enumdrop.Settings {
 	return enumdrop.Settings{MaxLoad: d.maxLoad, MaxLag: lag, RewriteLimit: d.rewriteLimit}
 }
 
+// columnNote is what the online way cannot carry over.
+const columnNote = "the new column stands at the end of its table: SELECT * and INSERT without column names see another order, by name nothing changes"
+
 // physical says what the strategy does beyond the files, and why; nothing for retire.
 func physical(ctx context.Context, f *cmdutil.Factory, m *schema.Migrator, s enumdrop.Strategy, to string) ([]string, error) {
 	if s == enumdrop.Retire || s == "" || !m.Removes(to) {
@@ -76,6 +79,9 @@ func physical(ctx context.Context, f *cmdutil.Factory, m *schema.Migrator, s enu
 		return nil, nil
 	}
 	f.IO.Warnf("%s", preparedNote)
+	if plan.Strategy == enumdrop.Online {
+		f.IO.Warnf("%s", columnNote)
+	}
 	return []string{"removal of campaignstatus.PAUSED, " + string(plan.Strategy)}, nil
 }
 
