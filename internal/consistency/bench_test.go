@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"syscall"
+	"regexp"
 	"testing"
 	"time"
 
@@ -76,18 +76,30 @@ func (h *house) fillBench(b *testing.B) {
 }
 
 // command is a run of the built command: its time and its greatest memory in KiB.
-func (h *house) command(b *testing.B, binary string) (time.Duration, int64) {
+func (h *house) command(b *testing.B, binary string) (took time.Duration, memory int64) {
 	b.Helper()
 	cmd := exec.Command(binary, "check-consistency", "--fail-on=never", "-o", "json")
 	cmd.Env = []string{"HOME=" + b.TempDir(), "LEADGENCTL_DATABASE_URL=" + h.db.URL, "LEADGENCTL_REDIS_URL=" + h.redis.URL}
 	start := time.Now()
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		b.Fatalf("%v: %s", err, out)
+	h.must(cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-done:
+			h.must(err)
+			return time.Since(start), memory
+		case <-time.After(10 * time.Millisecond):
+			// The rusage of a child counts what its parent had at the fork.
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+			if m := highWater.FindSubmatch(status); m != nil {
+				_, _ = fmt.Sscan(string(m[1]), &memory)
+			}
+		}
 	}
-	os.WriteFile("/tmp/cat.json", out, 0o644)
-	return time.Since(start), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
 }
+
+var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
 func (h *house) bare(b *testing.B) time.Duration {
 	b.Helper()

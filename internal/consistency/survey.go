@@ -12,16 +12,19 @@ import (
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
-// survey is what one pass over the broker and the jobs found. Of the messages it keeps
-// a hash each, so that its size does not depend on theirs.
+// survey is what one pass over the broker and one over the jobs that have not ended found.
+// Of the messages it keeps a hash each, so that its size does not depend on theirs.
 type survey struct {
 	l     *look
 	seed  maphash.Seed
-	tasks map[uint64]bool  // hashes of the task ids in the broker
-	jobs  map[int64]uint16 // how many messages name a job
+	tasks map[uint64]struct{} // hashes of the task ids in the broker
+	jobs  map[int64]uint16    // how many messages name a job, and whether it has not ended
 
 	lost, twice, finished, orphans, zombies, overdue, malformed, replies outcome
 }
+
+// live marks, in survey.jobs, a job that has not ended.
+const live = 1 << 15
 
 // add notes one more finding, as far as there is room.
 func (s *survey) add(o *outcome, subject, sample string) {
@@ -38,8 +41,8 @@ func (l *look) readSurvey() (*survey, error) {
 	if l.options.BrokerErr != nil {
 		return nil, l.options.BrokerErr
 	}
-	s := &survey{l: l, seed: maphash.MakeSeed(), tasks: make(map[uint64]bool), jobs: make(map[int64]uint16)}
-	for _, step := range []func(context.Context) error{s.messages, s.reserved, s.replyQueues, s.pending, s.processing} {
+	s := &survey{l: l, seed: maphash.MakeSeed(), tasks: make(map[uint64]struct{}), jobs: make(map[int64]uint16)}
+	for _, step := range []func(context.Context) error{s.messages, s.reserved, s.replyQueues, s.liveJobs, s.strangers} {
 		if err := step(l.ctx); err != nil {
 			return nil, err
 		}
@@ -51,8 +54,6 @@ func (s *survey) hash(id string) uint64 { return maphash.String(s.seed, id) }
 
 func (s *survey) messages(ctx context.Context) error {
 	return s.l.options.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
-		var ids []int64
-		var tasks []string
 		for _, m := range chunk {
 			if m.Defect != "" {
 				what := "it would be dropped"
@@ -62,7 +63,7 @@ func (s *survey) messages(ctx context.Context) error {
 				s.add(&s.malformed, m.TaskID+m.Defect, fmt.Sprintf("%s, index %d: %s (%s)", m.List, m.Index, m.Defect, what))
 			}
 			if m.TaskID != "" {
-				s.tasks[s.hash(m.TaskID)] = true
+				s.tasks[s.hash(m.TaskID)] = struct{}{}
 			}
 			if m.JobID <= 0 {
 				continue
@@ -70,34 +71,8 @@ func (s *survey) messages(ctx context.Context) error {
 			if s.jobs[m.JobID]++; s.jobs[m.JobID] == 2 {
 				s.add(&s.twice, strconv.FormatInt(m.JobID, 10), fmt.Sprintf("job %d: a second message is task %s in %s", m.JobID, m.TaskID, m.List))
 			}
-			ids, tasks = append(ids, m.JobID), append(tasks, m.TaskID)
 		}
-		return s.jobsOf(ctx, ids, tasks)
-	})
-}
-
-// jobsOf looks up the jobs that a chunk of messages names.
-func (s *survey) jobsOf(ctx context.Context, ids []int64, tasks []string) error {
-	if len(ids) == 0 {
 		return nil
-	}
-	return s.l.query(ctx, `SELECT m.job, m.task, coalesce(j.status::text, '') FROM unnest($1::bigint[], $2::text[]) AS m (job, task)
-		LEFT JOIN jobs j ON j.id = m.job WHERE j.id IS NULL OR j.status IN ('COMPLETED', 'FAILED', 'CANCELLED')`, []any{ids, tasks}, func(rows pgx.Rows) error {
-		for rows.Next() {
-			var (
-				job          int64
-				task, status string
-			)
-			if err := rows.Scan(&job, &task, &status); err != nil {
-				return err
-			}
-			if status == "" {
-				s.add(&s.orphans, task, fmt.Sprintf("task %s: there is no job %d", task, job))
-			} else {
-				s.add(&s.finished, task, fmt.Sprintf("task %s: job %d is %s", task, job, status))
-			}
-		}
-		return rows.Err()
 	})
 }
 
@@ -121,37 +96,61 @@ func (s *survey) replyQueues(ctx context.Context) error {
 	return err
 }
 
-// pending looks for jobs that have waited for a while and whose task is not in the broker.
-func (s *survey) pending(ctx context.Context) error {
+// liveJob is a job that has not ended.
+type liveJob struct {
+	id             int64
+	task, kind     string
+	campaign, seen string // seen is when it was last changed
+	late, overdue  bool   // PENDING for a while; PROCESSING for longer than a task may take
+}
+
+// liveJobs looks, in one pass, for jobs that have waited for a while and whose task is not
+// in the broker, and for those that nobody works on. It marks the jobs that it sees.
+func (s *survey) liveJobs(ctx context.Context) error {
 	waiting, err := s.outbox(ctx)
 	if err != nil {
 		return err
 	}
-	type job struct {
-		id           int64
-		task, sample string
-	}
-	var missing []job
-	err = s.l.query(ctx, `SELECT id, task_id, format('job %s (%s), task %s, of campaign %s', id, job_type, task_id, campaign_id) FROM jobs
-		WHERE status = 'PENDING' AND task_id IS NOT NULL AND coalesce(updated_at, created_at) < now() - interval '1 minute'`, nil, func(rows pgx.Rows) error {
+	var missing []liveJob
+	sql := fmt.Sprintf(`SELECT id, coalesce(task_id, ''), job_type::text, coalesce(campaign_id, ''), to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+			status = 'PENDING' AND task_id IS NOT NULL AND since < now() - interval '1 minute', status = 'PROCESSING' AND since < now() - interval %s
+		FROM jobs, LATERAL (SELECT coalesce(updated_at, created_at) AS since) AS s WHERE status IN ('PENDING', 'PROCESSING', 'PAUSED')`, seconds(s.l.options.TaskTimeLimit))
+	err = s.l.query(ctx, sql, nil, func(rows pgx.Rows) error {
 		for rows.Next() {
-			var j job
-			if err := rows.Scan(&j.id, &j.task, &j.sample); err != nil {
+			var j liveJob
+			if err := rows.Scan(&j.id, &j.task, &j.kind, &j.campaign, &j.seen, &j.late, &j.overdue); err != nil {
 				return err
 			}
-			if s.tasks[s.hash(j.task)] || waiting[j.id] || s.jobs[j.id] > 0 {
+			messages, named := s.jobs[j.id]
+			if named {
+				s.jobs[j.id] = messages | live
+			}
+			if _, queued := s.tasks[s.hash(j.task)]; named || queued {
 				continue
 			}
-			if s.lost.count++; len(missing) < maxSubjects {
-				missing = append(missing, j)
+			if j.overdue {
+				s.add(&s.zombies, strconv.FormatInt(j.id, 10), fmt.Sprintf("job %d (%s), PROCESSING since %s", j.id, j.kind, j.seen))
+			}
+			if j.late && !waiting[j.id] {
+				if s.lost.count++; len(missing) < maxSubjects {
+					missing = append(missing, j)
+				}
 			}
 		}
 		return rows.Err()
 	})
-	if err != nil || len(missing) == 0 {
+	if err != nil {
 		return err
 	}
-	// A task that has just begun is in no queue: its result says so.
+	return s.begun(ctx, missing)
+}
+
+// begun takes jobs off the lost ones whose task has just begun: it is in no queue, and its
+// result says so.
+func (s *survey) begun(ctx context.Context, missing []liveJob) error {
+	if len(missing) == 0 {
+		return nil
+	}
 	ids := make([]string, len(missing))
 	for i, j := range missing {
 		ids[i] = j.task
@@ -167,10 +166,49 @@ func (s *survey) pending(ctx context.Context) error {
 	s.lost.count -= int64(len(missing))
 	for _, j := range missing {
 		if !running[j.task] {
-			s.add(&s.lost, strconv.FormatInt(j.id, 10), j.sample)
+			s.add(&s.lost, strconv.FormatInt(j.id, 10), fmt.Sprintf("job %d (%s), task %s, of campaign %s", j.id, j.kind, j.task, j.campaign))
 		}
 	}
 	return nil
+}
+
+// strangers looks for messages whose job has ended, or is none. There are few, or none, so
+// that they are looked for a second time rather than all remembered the first time.
+func (s *survey) strangers(ctx context.Context) error {
+	var ids []int64
+	for id, n := range s.jobs {
+		if n&live == 0 {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	status := make(map[int64]string, len(ids))
+	err := s.l.query(ctx, `SELECT m.job, coalesce(j.status::text, '') FROM unnest($1::bigint[]) AS m (job) LEFT JOIN jobs AS j ON j.id = m.job`, []any{ids}, func(rows pgx.Rows) error {
+		var id int64
+		var now string
+		_, err := pgx.ForEachRow(rows, []any{&id, &now}, func() error {
+			status[id] = now
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.l.options.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
+		for _, m := range chunk {
+			switch now, stranger := status[m.JobID]; {
+			case m.JobID <= 0 || !stranger:
+			case now == "":
+				s.add(&s.orphans, m.TaskID, fmt.Sprintf("task %s: there is no job %d", m.TaskID, m.JobID))
+			default:
+				s.add(&s.finished, m.TaskID, fmt.Sprintf("task %s: job %d is %s", m.TaskID, m.JobID, now))
+			}
+		}
+		return nil
+	})
 }
 
 // outbox lists the jobs whose task is still on its way to the broker.
@@ -183,25 +221,5 @@ func (s *survey) outbox(ctx context.Context) (map[int64]bool, error) {
 		var id int64
 		_, err := pgx.ForEachRow(rows, []any{&id}, func() error { waiting[id] = true; return nil })
 		return err
-	})
-}
-
-func (s *survey) processing(ctx context.Context) error {
-	return s.l.query(ctx, fmt.Sprintf(`SELECT id, coalesce(task_id, ''), format('job %%s (%%s), PROCESSING since %%s', id, job_type,
-			to_char(coalesce(updated_at, created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) FROM jobs
-		WHERE status = 'PROCESSING' AND coalesce(updated_at, created_at) < now() - interval %s ORDER BY id`, seconds(s.l.options.TaskTimeLimit)), nil, func(rows pgx.Rows) error {
-		for rows.Next() {
-			var (
-				id           int64
-				task, sample string
-			)
-			if err := rows.Scan(&id, &task, &sample); err != nil {
-				return err
-			}
-			if !s.tasks[s.hash(task)] && s.jobs[id] == 0 {
-				s.add(&s.zombies, strconv.FormatInt(id, 10), sample)
-			}
-		}
-		return rows.Err()
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
+	"github.com/tidwall/gjson"
 
 	"github.com/leadgenctl/leadgenctl/queue"
 )
@@ -286,7 +287,7 @@ func readTask(raw json.RawMessage) WorkerTask {
 	}
 	_ = json.Unmarshal(raw, &t)
 	m := message{TaskID: t.ID, Name: t.Name}
-	m.readJobID(t.Kwargs, t.Args)
+	m.readJobID(gjson.ParseBytes(t.Kwargs), gjson.ParseBytes(t.Args))
 	w := WorkerTask{ID: t.ID, Name: t.Name, JobID: m.JobID}
 	if t.Start != nil {
 		w.Started = time.UnixMicro(int64(*t.Start * 1e6)).UTC()

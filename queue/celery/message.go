@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 
 	"github.com/leadgenctl/leadgenctl/queue"
 )
@@ -130,90 +131,165 @@ type message struct {
 	Poison bool   // the defect crashes workers
 }
 
+// envelope is a message as kombu writes it. A value of the wrong kind is not read at all.
 type envelope struct {
-	Body            json.RawMessage `json:"body"`
-	ContentType     *string         `json:"content-type"`
-	ContentEncoding *string         `json:"content-encoding"`
-	Headers         *struct {
-		ID   *string `json:"id"`
-		Task *string `json:"task"`
-		ETA  *string `json:"eta"`
-	} `json:"headers"`
-	Properties *struct {
-		BodyEncoding string          `json:"body_encoding"`
-		DeliveryInfo json.RawMessage `json:"delivery_info"`
-		DeliveryTag  json.RawMessage `json:"delivery_tag"`
-	} `json:"properties"`
+	body                         gjson.Result
+	contentType                  *string
+	headers, properties          bool // present
+	id, task, eta                *string
+	encoding                     string
+	deliveryInfo, tagged, failed bool
+	tag                          string
+}
+
+// valid is for messages of any origin: gjson's check is fast and recursive, so that long
+// ones, which may be nested without end, go to a check that has a bound.
+func valid(raw string) bool {
+	if len(raw) > 1<<16 {
+		return json.Valid([]byte(raw))
+	}
+	return gjson.Valid(raw)
+}
+
+func readEnvelope(raw string) (e envelope, ok bool) {
+	r := gjson.Parse(raw)
+	if !valid(raw) || !r.IsObject() {
+		return e, false
+	}
+	r.ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "body":
+			e.body = v
+		case "content-type":
+			e.contentType = e.text(v)
+		case "headers":
+			if e.headers = e.object(v); e.headers {
+				v.ForEach(e.header)
+			}
+		case "properties":
+			if e.properties = e.object(v); e.properties {
+				v.ForEach(e.property)
+			}
+		}
+		return true
+	})
+	return e, !e.failed
+}
+
+func (e *envelope) header(k, v gjson.Result) bool {
+	switch k.Str {
+	case "id":
+		e.id = e.text(v)
+	case "task":
+		e.task = e.text(v)
+	case "eta":
+		e.eta = e.text(v)
+	}
+	return true
+}
+
+func (e *envelope) property(k, v gjson.Result) bool {
+	switch k.Str {
+	case "body_encoding":
+		if s := e.text(v); s != nil {
+			e.encoding = *s
+		}
+	case "delivery_info":
+		e.deliveryInfo = true
+	case "delivery_tag":
+		e.tagged, e.tag = true, v.Str
+	}
+	return true
+}
+
+// text is a string, or nil for null.
+func (e *envelope) text(v gjson.Result) *string {
+	e.failed = e.failed || v.Type != gjson.String && v.Type != gjson.Null
+	if v.Type != gjson.String {
+		return nil
+	}
+	return &v.Str
+}
+
+func (e *envelope) object(v gjson.Result) bool {
+	e.failed = e.failed || !v.IsObject() && v.Type != gjson.Null
+	return v.IsObject()
 }
 
 // decode reads a message of either protocol. An error means that it is no JSON
 // object at all; Defect tells what else is wrong with it.
 func decode(raw string) (message, error) {
-	var e envelope
-	if err := json.Unmarshal([]byte(raw), &e); err != nil {
-		return message{Defect: "no JSON object", Poison: true}, fmt.Errorf("not a message: %w", err)
+	e, ok := readEnvelope(raw)
+	if !ok {
+		return message{Defect: "no JSON object", Poison: true}, errors.New("not a message: no JSON object of the kinds that a message has")
 	}
-	var m message
+	m := message{Tag: e.tag}
 	flaw := func(poison bool, text string) {
 		if m.Defect == "" {
 			m.Defect, m.Poison = text, poison
 		}
 	}
 	switch {
-	case e.Properties == nil:
+	case !e.properties:
 		flaw(true, "no properties")
-	case e.Properties.DeliveryInfo == nil:
+	case !e.deliveryInfo:
 		flaw(true, "no delivery_info")
-	case e.Properties.DeliveryTag == nil:
+	case !e.tagged:
 		flaw(true, "no delivery_tag")
 	}
-	if e.ContentType == nil {
+	if e.contentType == nil {
 		flaw(true, "no content-type")
 	}
-	if e.Properties != nil {
-		_ = json.Unmarshal(e.Properties.DeliveryTag, &m.Tag)
-	}
-	body, ok := bodyOf(e)
+	body, ok := e.bodyText()
 	if !ok {
 		flaw(true, "the body is not base64")
 	}
-	if e.Headers != nil && (e.Headers.ID != nil || e.Headers.Task != nil) {
-		if e.Headers.ID == nil {
-			flaw(true, "no id")
-		} else {
-			m.TaskID = *e.Headers.ID
-		}
-		if e.Headers.Task == nil {
-			flaw(false, "no task name")
-		} else {
-			m.Name = *e.Headers.Task
-		}
-		if e.Headers.ETA != nil {
-			m.ETA = *e.Headers.ETA
-		}
-		m.readBody2(body, flaw)
+	if e.id == nil && e.task == nil {
+		m.readBody1(body, flaw)
 		return m, nil
 	}
-	m.readBody1(body, flaw)
+	if e.id == nil {
+		flaw(true, "no id")
+	} else {
+		m.TaskID = *e.id
+	}
+	if e.task == nil {
+		flaw(false, "no task name")
+	} else {
+		m.Name = *e.task
+	}
+	if e.eta != nil {
+		m.ETA = *e.eta
+	}
+	m.readBody2(body, flaw)
 	return m, nil
 }
 
-func bodyOf(e envelope) ([]byte, bool) {
-	var s string
-	if json.Unmarshal(e.Body, &s) != nil {
-		return e.Body, true
+func (e envelope) bodyText() (string, bool) {
+	if e.body.Type != gjson.String {
+		return e.body.Raw, true
 	}
-	if e.Properties == nil || e.Properties.BodyEncoding != "base64" {
-		return []byte(s), true
+	if e.encoding != "base64" {
+		return e.body.Str, true
 	}
-	b, err := base64.StdEncoding.DecodeString(s)
-	return b, err == nil
+	b, err := base64.StdEncoding.DecodeString(e.body.Str)
+	return string(b), err == nil
 }
 
 // readBody2 reads protocol 2: [args, kwargs, embed].
-func (m *message) readBody2(body []byte, flaw func(bool, string)) {
-	var parts []json.RawMessage
-	if json.Unmarshal(body, &parts) != nil || len(parts) != 3 {
+func (m *message) readBody2(body string, flaw func(bool, string)) {
+	var parts [3]gjson.Result
+	n := 0
+	if r := gjson.Parse(body); valid(body) && r.IsArray() {
+		r.ForEach(func(_, v gjson.Result) bool {
+			if n < len(parts) {
+				parts[n] = v
+			}
+			n++
+			return true
+		})
+	}
+	if n != len(parts) {
 		flaw(true, "the body is not [args, kwargs, embed]")
 		return
 	}
@@ -221,34 +297,22 @@ func (m *message) readBody2(body []byte, flaw func(bool, string)) {
 }
 
 // readBody1 reads protocol 1: everything in the body.
-func (m *message) readBody1(body []byte, flaw func(bool, string)) {
-	var old struct {
-		ID     string          `json:"id"`
-		Task   string          `json:"task"`
-		Args   json.RawMessage `json:"args"`
-		Kwargs json.RawMessage `json:"kwargs"`
-	}
-	if json.Unmarshal(body, &old) != nil || old.Task == "" {
+func (m *message) readBody1(body string, flaw func(bool, string)) {
+	r := gjson.Parse(body)
+	if !valid(body) || !r.IsObject() || r.Get("task").Str == "" {
 		flaw(false, "no task headers")
 		return
 	}
-	m.TaskID, m.Name = old.ID, old.Task
-	m.readJobID(old.Kwargs, old.Args)
+	m.TaskID, m.Name = r.Get("id").Str, r.Get("task").Str
+	m.readJobID(r.Get("kwargs"), r.Get("args"))
 }
 
 // jobIDFirst are the platform's tasks whose first positional argument is the job's id.
 var jobIDFirst = map[string]bool{"process_job_task": true}
 
-func (m *message) readJobID(kwargs, args json.RawMessage) {
-	var named struct {
-		JobID json.Number `json:"job_id"`
-	}
-	if json.Unmarshal(kwargs, &named) == nil && named.JobID != "" {
-		m.JobID, _ = named.JobID.Int64()
-		return
-	}
-	var list []any
-	if json.Unmarshal(args, &list) != nil {
+func (m *message) readJobID(kwargs, args gjson.Result) {
+	if v := kwargs.Get("job_id"); kwargs.IsObject() && (v.Type == gjson.Number || v.Type == gjson.String && v.Str != "") {
+		m.JobID, _ = strconv.ParseInt(v.String(), 10, 64)
 		return
 	}
 	at := -1
@@ -257,10 +321,8 @@ func (m *message) readJobID(kwargs, args json.RawMessage) {
 	} else if m.Name == "fetch_and_save_leads_task" {
 		at = 2
 	}
-	if at >= 0 && at < len(list) {
-		if f, ok := list[at].(float64); ok {
-			m.JobID = int64(f)
-		}
+	if list := args.Array(); at >= 0 && args.IsArray() && at < len(list) && list[at].Type == gjson.Number {
+		m.JobID = int64(list[at].Num)
 	}
 }
 

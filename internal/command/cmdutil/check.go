@@ -3,6 +3,7 @@ package cmdutil
 import (
 	"context"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,10 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/exit"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
+
+// checkMemory is the limit, in bytes, above which the collector works harder. It is a soft
+// one: more is used where the checks need it.
+const checkMemory = 36 << 20
 
 // CheckFlags choose the checks and say how they look, the same for every command that
 // runs them.
@@ -53,6 +58,8 @@ func (c *CheckFlags) Connect(ctx context.Context, f *Factory) error {
 	if err != nil {
 		return err
 	}
+	// The checks hold little and read much: the collector keeps what is read from piling up.
+	debug.SetMemoryLimit(checkMemory)
 	o := &c.Run
 	o.Services, o.Timeout = settings.Services, settings.Timeout
 	done := make(chan struct{})
