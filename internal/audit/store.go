@@ -176,7 +176,7 @@ func (l *ledger) save(ctx context.Context, pool *pgxpool.Pool, run *Run, report 
 		b.Queue("DELETE FROM leadgenctl.audit_runs WHERE started_at < $1", run.FinishedAt.Add(-keep))
 		b.Queue("DELETE FROM leadgenctl.audit_notices")
 		for _, n := range l.all() {
-			b.Queue("INSERT INTO leadgenctl.audit_notices (channel, check_id, status, count, since, told_at) VALUES ($1, $2, 'told', $3, $4, $5)",
+			b.Queue("INSERT INTO leadgenctl.audit_notices (channel, check_id, count, since, told_at) VALUES ($1, $2, $3, $4, $5)",
 				n.Channel, n.Check, n.Count, n.Since, n.ToldAt)
 		}
 		return tx.SendBatch(ctx, &b).Close()

@@ -125,8 +125,10 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		"timeout: soon":                `timeout "soon" (from file)`,
 		"timeout: -1s":                 "not a positive duration",
 		"a: [":                         "did not find",
-		"current-context: prod":        `no context "prod"`,
-		"current-context: x\ncontexts: {b: {}, a: {}}": "known are: a, b",
+		"celery: {broker-transport-options: {priority_steps: [3, 6]}}": "must ascend from 0",
+		"celery: {broker-transport-options: {fanout: x}}":              "fanout",
+		"current-context: prod":                                        `no context "prod"`,
+		"current-context: x\ncontexts: {b: {}, a: {}}":                 "known are: a, b",
 	} {
 		writeFile(t, path, text)
 		if _, err := load(t, "--config", path); err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "bad.yaml") && !strings.Contains(why, "duration") && !strings.Contains(why, "timeout") {
@@ -138,5 +140,37 @@ func TestBadSettingsAreNamed(t *testing.T) {
 	}
 	if _, err := load(t, "--context", "x"); err == nil || !strings.Contains(err.Error(), "no config file was found") {
 		t.Errorf("a context without a file: %v", err)
+	}
+}
+
+// The channels keep the case of their names; the environment wins over the file's context.
+func TestChannelsAndTransport(t *testing.T) {
+	dir := clean(t)
+	path := filepath.Join(dir, "c.yaml")
+	writeFile(t, path, `
+notify: {Team: "slack://hook:A-B-C@webhook"}
+contexts: {prod: {notify: {OnCall: "pagerduty:///x"}, ping-url: "https://hc/1", webhook-secret: s}}
+celery: {broker-transport-options: {global_keyprefix: "app:", sep: "~", priority_steps: [0, 5], unacked_key: held, unacked_index_key: held_index}}
+`)
+	c, err := load(t, "--config", path)
+	if err != nil || len(c.Notify) != 1 || c.Notify["Team"] == "" || c.PingURL != "" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if got := c.Transport; got.KeyPrefix != "app:" || got.Separator != "~" || len(got.PrioritySteps) != 2 || got.Unacked != "held" || got.UnackedIndex != "held_index" {
+		t.Errorf("%+v", got)
+	}
+	c, err = load(t, "--config", path, "--context", "prod")
+	if err != nil || len(c.Notify) != 1 || c.Notify["OnCall"] == "" || c.PingURL != "https://hc/1" || c.WebhookSecret != "s" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	t.Setenv("LEADGENCTL_NOTIFY", "A=exec:/bin/true  B=ntfy://host/topic?a=b")
+	t.Setenv("LEADGENCTL_PING_URL", "https://hc/2")
+	c, err = load(t, "--config", path, "--context", "prod")
+	if err != nil || len(c.Notify) != 2 || c.Notify["B"] != "ntfy://host/topic?a=b" || c.PingURL != "https://hc/2" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	t.Setenv("LEADGENCTL_NOTIFY", "exec:/bin/true")
+	if _, err := load(t); err == nil || !strings.Contains(err.Error(), "LEADGENCTL_NOTIFY") {
+		t.Error(err)
 	}
 }

@@ -23,10 +23,10 @@ CREATE INDEX audit_runs_started_at ON leadgenctl.audit_runs (started_at);
 
 -- What each channel was last told of each check, so that it is told only what is
 -- new, worse or resolved. Written after a delivery: what failed is told next time.
+-- The row without a check is the channel's last message.
 CREATE TABLE leadgenctl.audit_notices (
     channel text NOT NULL,
     check_id text NOT NULL,
-    status text NOT NULL,
     count bigint NOT NULL,
     since timestamptz NOT NULL, -- when it was first told
     told_at timestamptz NOT NULL,
