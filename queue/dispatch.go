@@ -183,8 +183,11 @@ func (m *Manager) decide(sv *survey, b *batch, e entryRow, assumeDead bool, s *s
 	if e.status != Pending {
 		return decideDrop
 	}
-	unknown := false
-	for _, h := range sv.of(e.ID) {
+	hits := sv.of(e.ID)
+	// A worker that does not answer may have a message on its way to it, which is in no
+	// list and has no result yet.
+	unknown := len(hits) == 0 && sv.fleet.Silent > 0 && e.old != ""
+	for _, h := range hits {
 		switch {
 		case h.id == taskIDOf(e.next.String()):
 			if m.settings.Tasks[e.Type].Row == RowSupersede {

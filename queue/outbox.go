@@ -25,14 +25,16 @@ type batch struct {
 	sealed   bool
 	attempts int
 	unseen   bool // the survey does not cover it
+
+	retracted bool // it was sealed before
 }
 
-const batchColumns = `id, batch::text, epoch, job_ids, task_ids::text[], old_task_ids, coalesce(replaces, '{}'), sealed_at IS NOT NULL, attempts`
+const batchColumns = `id, batch::text, epoch, job_ids, task_ids::text[], old_task_ids, coalesce(replaces, '{}'), sealed_at IS NOT NULL, retracted, attempts`
 
 func scanBatch(row pgx.Row) (*batch, error) {
 	var b batch
 	var tasks []string
-	err := row.Scan(&b.id, &b.batch, &b.epoch, &b.jobs, &tasks, &b.old, &b.replaces, &b.sealed, &b.attempts)
+	err := row.Scan(&b.id, &b.batch, &b.epoch, &b.jobs, &tasks, &b.old, &b.replaces, &b.sealed, &b.retracted, &b.attempts)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -141,24 +143,24 @@ func (b *batch) putOff(ctx context.Context, tx pgx.Tx, entries []entryRow, attem
 	}
 	other := &batch{}
 	other.set(entries)
-	_, err := tx.Exec(ctx, `INSERT INTO leadgenctl.outbox (epoch, job_ids, task_ids, old_task_ids, attempts, next_attempt_at, last_error)
-		VALUES ($1, $2::int[], $3::text[]::uuid[], $4::text[], $5, clock_timestamp() + $6::bigint * interval '1 microsecond', $7)`,
-		b.epoch, other.jobs, texts(other.tasks), other.old, attempts, wait.Microseconds(), why)
+	_, err := tx.Exec(ctx, `INSERT INTO leadgenctl.outbox (epoch, job_ids, task_ids, old_task_ids, attempts, next_attempt_at, last_error, retracted)
+		VALUES ($1, $2::int[], $3::text[]::uuid[], $4::text[], $5, clock_timestamp() + $6::bigint * interval '1 microsecond', $7, $8)`,
+		b.epoch, other.jobs, texts(other.tasks), other.old, attempts, wait.Microseconds(), why, b.retracted)
 	return err
 }
 
 // clearOutbox takes what is not sealed off the outbox when the jobs are paused
 // again, and gives those jobs their old task ids back: the old message may still be
-// on the queue. A sealed batch may be on the broker already: its jobs keep the new ids,
-// and the batch is emptied, for the next relay to retract. What a relay works on at this
+// on the queue. A batch that is or was sealed may be on the broker already: its jobs keep
+// the new ids, and it is emptied, for the next relay to retract. What a relay works on at this
 // moment is left to it.
 func clearOutbox(ctx context.Context, tx pgx.Tx) error {
 	var b pgx.Batch
 	b.Queue(`UPDATE leadgenctl.outbox SET job_ids = '{}', task_ids = '{}', old_task_ids = '{}' WHERE id IN (
-			SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL AND sealed_at IS NOT NULL FOR UPDATE SKIP LOCKED)`)
+			SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL AND (sealed_at IS NOT NULL OR retracted) FOR UPDATE SKIP LOCKED)`)
 	b.Queue(`WITH gone AS (
 			DELETE FROM leadgenctl.outbox WHERE id IN (
-				SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL AND sealed_at IS NULL FOR UPDATE SKIP LOCKED)
+				SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL AND sealed_at IS NULL AND NOT retracted FOR UPDATE SKIP LOCKED)
 			RETURNING job_ids, task_ids, old_task_ids
 		)
 		UPDATE jobs AS j SET task_id = nullif(u.old, '')

@@ -34,7 +34,7 @@ func (m *Manager) retract(ctx context.Context) error {
 	var b pgx.Batch
 	for _, s := range stale {
 		batches = append(batches, s.Batch)
-		b.Queue(`UPDATE leadgenctl.outbox SET batch = gen_random_uuid(), sealed_at = NULL, replaces = NULL
+		b.Queue(`UPDATE leadgenctl.outbox SET batch = gen_random_uuid(), sealed_at = NULL, replaces = NULL, retracted = true
 			WHERE id = $1 AND batch = $2::text::uuid AND published_at IS NULL`, s.ID, s.Batch)
 	}
 	b.Queue(`DELETE FROM leadgenctl.outbox WHERE job_ids = '{}' AND sealed_at IS NULL`)

@@ -11,6 +11,7 @@ CREATE TABLE leadgenctl.outbox (
     old_task_ids text[] NOT NULL,  -- what jobs.task_id was
     replaces jsonb,                -- job id -> queued task ids that make room; known once sealed
     sealed_at timestamptz,         -- from here on the batch is published as it is, however often
+    retracted boolean NOT NULL DEFAULT false, -- it was sealed before: its tasks may be on the broker already
     attempts integer NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     last_error text,
