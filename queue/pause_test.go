@@ -58,16 +58,15 @@ func TestOpenPausesActiveJobsAndCloseResumesThem(t *testing.T) {
 	}
 }
 
-// A worker holds the row while the pause wants it, and ends the job.
-func TestPauseNeverOverwritesAFinishedJob(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, queue.Settings{})
-	f := h.db.NewCampaign(t, "RUNNING", testenv.Job{Status: "PROCESSING"}, testenv.Job{})
+// openWhileAWorker opens the breaker while a worker's change of a job waits for its commit;
+// the worker commits when the pause wants the row.
+func (h *house) openWhileAWorker(t *testing.T, change string, job int64) {
+	t.Helper()
 	worker, err := h.db.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := worker.Exec(t.Context(), "UPDATE jobs SET status = 'COMPLETED', completed_at = now() WHERE id = $1", f.JobIDs[0]); err != nil {
+	if _, err := worker.Exec(t.Context(), change, job); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -78,12 +77,17 @@ func TestPauseNeverOverwritesAFinishedJob(t *testing.T) {
 	testenv.Eventually(t, 10e9, func() error {
 		return h.db.Expect(`SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')`)
 	})
-	if err := worker.Commit(t.Context()); err != nil {
+	if err := errors.Join(worker.Commit(t.Context()), <-done); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+}
+
+// A worker holds the row while the pause wants it, and ends the job.
+func TestPauseNeverOverwritesAFinishedJob(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, queue.Settings{})
+	f := h.db.NewCampaign(t, "RUNNING", testenv.Job{Status: "PROCESSING"}, testenv.Job{})
+	h.openWhileAWorker(t, "UPDATE jobs SET status = 'COMPLETED', completed_at = now() WHERE id = $1", f.JobIDs[0])
 	if got := h.statuses(t, f.JobIDs); !slices.Equal(got, []string{"COMPLETED", "PAUSED"}) {
 		t.Fatalf("statuses %v", got)
 	}
@@ -171,24 +175,7 @@ func TestPauseKeepsAnErrorThatIsWrittenMeanwhile(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, queue.Settings{})
 	f := h.db.NewCampaign(t, "RUNNING", testenv.Job{Status: "PROCESSING", Error: "first try"})
-	worker, err := h.db.Pool.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := worker.Exec(t.Context(), "UPDATE jobs SET error = 'second try' WHERE id = $1", f.JobIDs[0]); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() {
-		_, err := h.manager.Open(context.WithoutCancel(t.Context()), breaker.OpenOptions{Reason: "x"})
-		done <- err
-	}()
-	testenv.Eventually(t, 10e9, func() error {
-		return h.db.Expect(`SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')`)
-	})
-	if err := errors.Join(worker.Commit(t.Context()), <-done); err != nil {
-		t.Fatal(err)
-	}
+	h.openWhileAWorker(t, "UPDATE jobs SET error = 'second try' WHERE id = $1", f.JobIDs[0])
 	if err := h.db.Expect(`SELECT count(*) = 1 AND bool_and(error = 'second try') FROM leadgenctl.job_pause_errors`); err != nil {
 		t.Error(err)
 	}

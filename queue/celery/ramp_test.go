@@ -41,13 +41,12 @@ func TestRampStopsWhenTheBreakerOpensAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		for p.client.LLen(context.Background(), "celery").Val() < 5 {
-			time.Sleep(5 * time.Millisecond)
+	ramp := p.with(t, queue.Settings{Broker: p.broker, Step: once("queue.ramp.canary", func() {
+		if _, err := b.RecordFailure(t.Context(), errors.New("502 again")); err != nil {
+			t.Error(err)
 		}
-		_, _ = b.RecordFailure(context.Background(), errors.New("502 again"))
-	}()
-	r, err := p.queue.Close(t.Context(), breaker.CloseOptions{}, queue.ResumeOptions{Canary: 5, CanaryWait: time.Minute, Rate: 10})
+	})})
+	r, err := ramp.Close(t.Context(), breaker.CloseOptions{}, queue.ResumeOptions{Canary: 5, CanaryWait: time.Minute, Rate: 10})
 	var partial *queue.PartialError
 	if !errors.As(err, &partial) || !errors.Is(err, queue.ErrReopened) || r.JobsResumed != 5 || r.JobsLeft != 45 || r.TasksCreated != 5 {
 		t.Fatalf("%+v, %v", r, err)
