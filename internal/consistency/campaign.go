@@ -37,13 +37,18 @@ func campaignChecks() []*Check {
 			ID: "LGC005", Family: Campaign, Severity: Warning, Title: "Campaigns run on although every job has ended",
 			Meaning: "The campaign is RUNNING, all its jobs ended more than 10 minutes ago, and nothing will end it.",
 			Remedy:  "Look at its jobs. If they are all right: `UPDATE campaigns SET status = 'COMPLETED', completed_at = now() WHERE id IN (…)`; if they failed, FAILED with failed_at.",
-			twice:   true, table: &rowSet{from: campaignJobs, where: "c.status::text = 'RUNNING' AND j.active = 0 AND j.last < now() - interval '10 minutes'", key: "c.id", sample: campaignJobSample},
+			// OFFSET 0: first the few campaigns without a live job, then whether they have any.
+			twice: true, table: &rowSet{key: "c.id", sample: `format('campaign %s "%s" (%s), every job ended', c.id, c.name, c.status)`,
+				where: "EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id)",
+				from: `(SELECT c.* FROM campaigns c WHERE c.status = 'RUNNING' AND NOT EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id
+	AND (` + liveJobs + ` OR coalesce(j.completed_at, j.updated_at, j.created_at) >= now() - interval '10 minutes')) OFFSET 0) c`},
 		},
 		{
 			ID: "LGC006", Family: Campaign, Severity: Warning, Title: "Ended campaigns have active jobs",
-			Meaning: "The campaign is COMPLETED or FAILED, and jobs of it (clean-ups aside) are pending, processing or paused: they will work for nothing, or change what is final.",
+			Meaning: "The campaign is COMPLETED or FAILED, and these jobs of it (clean-ups aside) are pending, processing or paused: they will work for nothing, or change what is final.",
 			Remedy:  "Cancel them if nobody needs their result: `UPDATE jobs SET status = 'CANCELLED', error = 'campaign ended', completed_at = now() WHERE campaign_id = '…' AND status IN ('PENDING', 'PAUSED')`.",
-			twice:   true, table: &rowSet{from: campaignJobs, where: "c.status::text IN ('COMPLETED', 'FAILED') AND j.working > 0", key: "c.id", sample: campaignJobSample},
+			twice:   true, table: &rowSet{from: jobs, live: true, key: "j.id", sample: `format('job %s (%s, %s) of campaign %s (%s)', j.id, j.job_type, j.status, c.id, c.status)`,
+				where: "c.status IN ('COMPLETED', 'FAILED') AND " + liveJobs + " AND j.job_type::text <> 'CLEANUP_CAMPAIGN'"},
 		},
 		{
 			ID: "LGC007", Family: Campaign, Severity: Warning, Title: "Leads name an enrichment job that does not exist",
@@ -54,14 +59,6 @@ func campaignChecks() []*Check {
 		},
 	}
 }
-
-// campaignJobs puts the jobs of each campaign beside it: active is all that has not
-// ended, working the same without clean-ups, which follow a campaign's end.
-const campaignJobs = `campaigns c JOIN (SELECT campaign_id, count(*) FILTER (WHERE status IN ('PENDING', 'PROCESSING', 'PAUSED')) AS active,
-	count(*) FILTER (WHERE status IN ('PENDING', 'PROCESSING', 'PAUSED') AND job_type <> 'CLEANUP_CAMPAIGN') AS working,
-	max(coalesce(completed_at, updated_at, created_at)) AS last FROM jobs GROUP BY campaign_id) j ON j.campaign_id = c.id`
-
-const campaignJobSample = `format('campaign %s "%s" (%s): %s active jobs', c.id, c.name, c.status, j.active)`
 
 const gateSQL = `SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype('campaignstatus') AND enumlabel = 'PAUSED'),
 	(SELECT bool_or(convalidated) FROM pg_constraint WHERE conrelid = to_regclass('campaigns') AND conname = 'leadgenctl_campaign_not_paused')`

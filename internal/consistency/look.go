@@ -28,18 +28,22 @@ type look struct {
 	oldKeysOnce func() ([]oldKey, error)
 	infoOnce    func() (map[string]string, error)
 	surveyOnce  func() (*survey, error)
-	counts      map[string]*scan // by table, of the row checks
+	passes      map[string]*pass // by table, of the row checks
 	tables      func() (map[string]bool, error)
 }
 
 func newLook(ctx context.Context, o *Options, checks []*Check) *look {
-	l := &look{ctx: ctx, options: o, started: time.Now(), gone: o.PostgresErr, counts: make(map[string]*scan)}
+	l := &look{ctx: ctx, options: o, started: time.Now(), gone: o.PostgresErr}
+	l.passes = map[string]*pass{jobs: {l: l, from: jobs}}
 	for _, c := range checks {
+		if c.needs&broker != 0 && c.needs&postgres != 0 && o.Broker != nil {
+			l.passes[jobs].live = true
+		}
 		if c.table != nil {
-			if l.counts[c.table.from] == nil {
-				l.counts[c.table.from] = &scan{}
+			if l.passes[c.table.from] == nil {
+				l.passes[c.table.from] = &pass{l: l, from: c.table.from}
 			}
-			l.counts[c.table.from].checks = append(l.counts[c.table.from].checks, c)
+			l.passes[c.table.from].checks = append(l.passes[c.table.from].checks, c)
 		}
 	}
 	l.breakerOnce = sync.OnceValues(l.readBreaker)
@@ -66,7 +70,10 @@ func (l *look) begin(ctx context.Context) error {
 	}
 	tx, err := l.options.Pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err == nil {
-		_, err = tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", l.options.StatementTimeout.Milliseconds()))
+		// To compile these statements takes longer than to run them. Without workers beside
+		// it a look takes one core of the server at most.
+		_, err = tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'",
+			l.options.StatementTimeout.Milliseconds()))
 	}
 	if err != nil {
 		l.gone = fmt.Errorf("begin a snapshot of PostgreSQL: %w", err)

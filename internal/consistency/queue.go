@@ -25,13 +25,13 @@ func queueChecks() []*Check {
 			ID: "LGQ001", Family: Queue, Severity: Error, Title: "Jobs are active while the breaker is open",
 			Meaning: "PENDING or PROCESSING jobs while no service may be called: workers will run into the open breaker, or call a service that fails.",
 			Remedy:  "Run `leadgenctl reconcile`: it pauses them as opening would have done. If new ones keep coming, a program starts jobs without asking the breaker: stop it.",
-			twice:   true, needs: redisServer, table: &rowSet{from: jobs, where: "j.status IN ('PENDING', 'PROCESSING')", key: "j.id", sample: jobSample, judge: breakerIs(breaker.Open)}, fix: reconcileFix,
+			twice:   true, needs: redisServer, table: &rowSet{from: jobs, live: true, where: "j.status IN ('PENDING', 'PROCESSING')", key: "j.id", sample: jobSample, judge: breakerIs(breaker.Open)}, fix: reconcileFix,
 		},
 		{
 			ID: "LGQ002", Family: Queue, Severity: Error, Title: "Jobs are paused while the breaker is closed",
 			Meaning: "Nobody will resume these jobs: closing has been done, and they were left, or a worker paused them afterwards.",
 			Remedy:  "Run `leadgenctl reconcile`: it resumes them, each with exactly one task.",
-			twice:   true, needs: redisServer, table: &rowSet{from: jobs, where: "j.status = 'PAUSED'", key: "j.id", sample: jobSample, judge: breakerIs(breaker.Closed)}, fix: reconcileFix,
+			twice:   true, needs: redisServer, table: &rowSet{from: jobs, live: true, where: "j.status = 'PAUSED'", key: "j.id", sample: jobSample, judge: breakerIs(breaker.Closed)}, fix: reconcileFix,
 		},
 		{
 			ID: "LGQ003", Family: Queue, Severity: Error, Title: "Jobs have no valid campaign",
@@ -43,13 +43,13 @@ func queueChecks() []*Check {
 			ID: "LGQ004", Family: Queue, Severity: Warning, Title: "Paused jobs have completed_at",
 			Meaning: "A worker that found the breaker open marked the job as paused and as completed at once. Reports count it as done.",
 			Remedy:  "Let it be mended (`--fix` empties completed_at), or run the same by hand: `UPDATE jobs SET completed_at = NULL WHERE status = 'PAUSED' AND completed_at IS NOT NULL`.",
-			table:   &rowSet{from: jobs, where: "j.status = 'PAUSED' AND j.completed_at IS NOT NULL", key: "j.id", sample: jobSample}, fix: clearCompletedAt,
+			table:   &rowSet{from: jobs, live: true, where: "j.status = 'PAUSED' AND j.completed_at IS NOT NULL", key: "j.id", sample: jobSample}, fix: clearCompletedAt,
 		},
 		{
 			ID: "LGQ005", Family: Queue, Severity: Error, Title: "Pending jobs have no task",
 			Meaning: "The job waits for a Celery task that was never created: nothing will ever run it.",
 			Remedy:  "Let it be mended (`--fix` gives each job one new task), or cancel the jobs that nobody needs: `UPDATE jobs SET status = 'CANCELLED', completed_at = now() WHERE id IN (…)`.",
-			table: &rowSet{from: jobs, where: "j.status = 'PENDING' AND j.task_id IS NULL AND coalesce(j.updated_at, j.created_at) < now() - interval %s", key: "j.id", sample: jobSample,
+			table: &rowSet{from: jobs, live: true, where: "j.status = 'PENDING' AND j.task_id IS NULL AND coalesce(j.updated_at, j.created_at) < now() - interval %s", key: "j.id", sample: jobSample,
 				args: func(o *Options) []any { return []any{seconds(o.MaxPending)} }}, fix: newTasks,
 		},
 		{

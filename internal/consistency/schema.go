@@ -18,7 +18,7 @@ func schemaChecks() []*Check {
 			ID: "LGS001", Family: Schema, Severity: Warning, Title: "The enumeration jobstatus has a lower-case paused",
 			Meaning: "A revision once added it by mistake. The app's own enumeration has no such label: it fails on a job that holds it, and such a job is never resumed.",
 			Remedy:  "If jobs hold it (they are named here): `UPDATE jobs SET status = 'PAUSED' WHERE status::text = 'paused'`, then `leadgenctl reconcile`. The label itself does no harm once `leadgenctl migrate up` has forbidden it for jobs.",
-			needs:   postgres, inspect: lowerCasePaused, Reads: lowerCaseLabelSQL + ";\n" + lowerCaseJobsSQL,
+			table:   lowerCaseJobs, inspect: lowerCasePaused, Reads: lowerCaseLabelSQL + ";\n" + lowerCaseJobs.sql(),
 		},
 		{
 			ID: "LGS002", Family: Schema, Severity: Warning, Title: "Our own migrations are behind",
@@ -195,21 +195,26 @@ func columnsMissing(ctx context.Context, l *look, _ *Check) (outcome, error) {
 	return many(l, samples), nil
 }
 
-const (
-	lowerCaseLabelSQL = `SELECT format('type %s, label %s', enumtypid::regtype, enumlabel) FROM pg_enum
+const lowerCaseLabelSQL = `SELECT format('type %s, label %s', enumtypid::regtype, enumlabel) FROM pg_enum
 WHERE enumtypid = to_regtype('jobstatus') AND enumlabel = 'paused'`
-	lowerCaseJobsSQL = `SELECT format('job %s (%s, %s)', id, job_type, status) FROM jobs WHERE status::text = 'paused' ORDER BY id`
-)
 
-func lowerCasePaused(ctx context.Context, l *look, _ *Check) (outcome, error) {
+// lowerCaseJobs is judged by the label: without it the literal would be none.
+var lowerCaseJobs = &rowSet{from: jobs, where: "j.status = 'paused'", key: "j.id", sample: jobSample, judge: func(l *look) (bool, error) {
+	labels, err := l.texts(l.ctx, lowerCaseLabelSQL)
+	return len(labels) > 0, err
+}}
+
+func lowerCasePaused(ctx context.Context, l *look, c *Check) (outcome, error) {
+	o, err := inspectRows(ctx, l, c)
+	if err != nil {
+		return o, err
+	}
 	labels, err := l.texts(ctx, lowerCaseLabelSQL)
 	if err != nil || len(labels) == 0 {
 		return outcome{}, err
 	}
-	// The label is there, so the literal is good, and the test is of numbers.
-	found, err := l.texts(ctx, `SELECT format('job %s (%s, %s)', id, job_type, status) FROM jobs WHERE status = 'paused' ORDER BY id LIMIT 10000`)
-	if err != nil {
-		return outcome{}, err
-	}
-	return many(l, append(found, labels...)), nil
+	o.count += int64(len(labels))
+	o.samples = append(o.samples, labels...)
+	o.samples = o.samples[:min(len(o.samples), l.options.MaxSamples)]
+	return o, nil
 }

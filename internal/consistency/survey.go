@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strconv"
 	"time"
 
@@ -96,58 +97,74 @@ func (s *survey) replyQueues(ctx context.Context) error {
 	return err
 }
 
-// liveJob is a job that has not ended.
-type liveJob struct {
-	id             int64
-	task, kind     string
-	campaign, seen string // seen is when it was last changed
-	late, overdue  bool   // PENDING for a while; PROCESSING for longer than a task may take
-}
-
-// liveJobs looks, in one pass, for jobs that have waited for a while and whose task is not
-// in the broker, and for those that nobody works on. It marks the jobs that it sees.
+// liveJobs looks for jobs that have waited for a while and whose task is not in the
+// broker, and for those that nobody works on. It marks the jobs that it sees.
 func (s *survey) liveJobs(ctx context.Context) error {
+	all, err := s.l.liveJobs()
+	if err != nil {
+		return err
+	}
+	var suspects []int64
+	for _, j := range all {
+		messages, named := s.jobs[j.id]
+		if named {
+			s.jobs[j.id] = messages | live
+		} else if j.late || j.overdue {
+			suspects = append(suspects, j.id)
+		}
+	}
+	if len(suspects) == 0 {
+		return nil
+	}
 	waiting, err := s.outbox(ctx)
 	if err != nil {
 		return err
 	}
-	var missing []liveJob
-	sql := fmt.Sprintf(`SELECT id, coalesce(task_id, ''), job_type::text, coalesce(campaign_id, ''), to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-			status = 'PENDING' AND task_id IS NOT NULL AND since < now() - interval '1 minute', status = 'PROCESSING' AND since < now() - interval %s
-		FROM jobs, LATERAL (SELECT coalesce(updated_at, created_at) AS since) AS s WHERE status IN ('PENDING', 'PROCESSING', 'PAUSED')`, seconds(s.l.options.TaskTimeLimit))
-	err = s.l.query(ctx, sql, nil, func(rows pgx.Rows) error {
-		for rows.Next() {
-			var j liveJob
-			if err := rows.Scan(&j.id, &j.task, &j.kind, &j.campaign, &j.seen, &j.late, &j.overdue); err != nil {
-				return err
-			}
-			messages, named := s.jobs[j.id]
-			if named {
-				s.jobs[j.id] = messages | live
-			}
-			if _, queued := s.tasks[s.hash(j.task)]; named || queued {
-				continue
-			}
-			if j.overdue {
-				s.add(&s.zombies, strconv.FormatInt(j.id, 10), fmt.Sprintf("job %d (%s), PROCESSING since %s", j.id, j.kind, j.seen))
-			}
-			if j.late && !waiting[j.id] {
-				if s.lost.count++; len(missing) < maxSubjects {
-					missing = append(missing, j)
-				}
-			}
+	var missing []suspect
+	for chunk := range slices.Chunk(suspects, maxSubjects) {
+		if err := s.look(ctx, chunk, waiting, &missing); err != nil {
+			return err
 		}
-		return rows.Err()
-	})
-	if err != nil {
-		return err
 	}
 	return s.begun(ctx, missing)
 }
 
+// suspect is a live job that no message names.
+type suspect struct {
+	id                   int64
+	task, kind, campaign string
+	since                string // when it was last changed
+	pending              bool
+}
+
+// look reads the jobs that no message names, and leaves out those whose task is queued
+// all the same.
+func (s *survey) look(ctx context.Context, ids []int64, waiting map[int64]bool, missing *[]suspect) error {
+	return s.l.query(ctx, `SELECT id, coalesce(task_id, ''), job_type::text, coalesce(campaign_id, ''),
+			to_char(coalesce(updated_at, created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), status = 'PENDING'
+		FROM jobs WHERE id = ANY ($1::bigint[]) ORDER BY id`, []any{ids}, func(rows pgx.Rows) error {
+		var j suspect
+		_, err := pgx.ForEachRow(rows, []any{&j.id, &j.task, &j.kind, &j.campaign, &j.since, &j.pending}, func() error {
+			if _, queued := s.tasks[s.hash(j.task)]; queued {
+				return nil
+			}
+			switch {
+			case !j.pending:
+				s.add(&s.zombies, strconv.FormatInt(j.id, 10), fmt.Sprintf("job %d (%s), PROCESSING since %s", j.id, j.kind, j.since))
+			case !waiting[j.id]:
+				if s.lost.count++; len(*missing) < maxSubjects {
+					*missing = append(*missing, j)
+				}
+			}
+			return nil
+		})
+		return err
+	})
+}
+
 // begun takes jobs off the lost ones whose task has just begun: it is in no queue, and its
 // result says so.
-func (s *survey) begun(ctx context.Context, missing []liveJob) error {
+func (s *survey) begun(ctx context.Context, missing []suspect) error {
 	if len(missing) == 0 {
 		return nil
 	}

@@ -27,10 +27,11 @@ type Found struct {
 // chunks of at most a thousand, also with those that no worker could read. It asks no
 // worker: rights to read are enough.
 func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
+	var d decoder
 	err := r.eachQueued(ctx, func(list string, first int64, raws []string) (int64, error) {
 		chunk := make([]Found, len(raws))
 		for i, raw := range raws {
-			m, _ := decode(raw) // Defect says what is wrong
+			m, _ := d.decode(raw) // Defect says what is wrong
 			chunk[i] = Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw}
 		}
 		return 0, fn(chunk)

@@ -307,20 +307,24 @@ func (m *message) readBody1(body string, flaw func(bool, string)) {
 	m.readJobID(r.Get("kwargs"), r.Get("args"))
 }
 
-// jobIDFirst are the platform's tasks whose first positional argument is the job's id.
-var jobIDFirst = map[string]bool{"process_job_task": true}
+// argumentOf is the position of the job's id among the arguments of the platform's
+// tasks, -1 for a task that has none.
+func argumentOf(task string) int {
+	switch task {
+	case "process_job_task":
+		return 0
+	case "fetch_and_save_leads_task":
+		return 2
+	}
+	return -1
+}
 
 func (m *message) readJobID(kwargs, args gjson.Result) {
 	if v := kwargs.Get("job_id"); kwargs.IsObject() && (v.Type == gjson.Number || v.Type == gjson.String && v.Str != "") {
 		m.JobID, _ = strconv.ParseInt(v.String(), 10, 64)
 		return
 	}
-	at := -1
-	if jobIDFirst[m.Name] {
-		at = 0
-	} else if m.Name == "fetch_and_save_leads_task" {
-		at = 2
-	}
+	at := argumentOf(m.Name)
 	if list := args.Array(); at >= 0 && args.IsArray() && at < len(list) && list[at].Type == gjson.Number {
 		m.JobID = int64(list[at].Num)
 	}

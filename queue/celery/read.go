@@ -89,10 +89,11 @@ func (r *Redis) eachQueuedWhole(ctx context.Context, fn func([]string) error) er
 
 // Each implements queue.Inspector.
 func (r *Redis) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fleet, error) {
+	var d decoder
 	err := r.eachQueuedWhole(ctx, func(raws []string) error {
 		chunk := make([]queue.Held, 0, len(raws))
 		for _, raw := range raws {
-			if m, _ := decode(raw); m.TaskID != "" || m.JobID != 0 {
+			if m, _ := d.decode(raw); m.TaskID != "" || m.JobID != 0 {
 				chunk = append(chunk, m.held(queue.PlaceQueued))
 			}
 		}

@@ -51,10 +51,11 @@ func (r *Redis) TakeOut(ctx context.Context, quarantine bool, choose func(Found)
 	}
 	batch = uuid.NewString()
 	keys := []string{"", r.key(shelf + ":" + batch), r.key(shelf), r.removals()}
+	var d decoder
 	err = r.eachQueued(ctx, func(list string, first int64, raws []string) (int64, error) {
 		args := []any{first, len(raws)}
 		for i, raw := range raws {
-			m, _ := decode(raw)
+			m, _ := d.decode(raw)
 			if choose(Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw}) {
 				args = append(args, raw)
 			}

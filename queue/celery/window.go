@@ -53,6 +53,7 @@ func (r *Redis) locate(ctx context.Context, ids []string) (map[string][]oldJSON,
 	if len(missing) == 0 {
 		return found, nil
 	}
+	var d decoder
 	for _, l := range r.lists() {
 		for end := int64(-1); len(missing) > 0; end -= readAtOnce {
 			raws, err := r.client.LRange(ctx, l, end-readAtOnce+1, end).Result()
@@ -60,7 +61,7 @@ func (r *Redis) locate(ctx context.Context, ids []string) (map[string][]oldJSON,
 				return nil, fmt.Errorf("read the list %s: %w", l, err)
 			}
 			for _, raw := range raws {
-				m, _ := decode(raw)
+				m, _ := d.decode(raw)
 				old := oldJSON{List: l, Raw: raw}
 				if missing[m.TaskID] {
 					found[m.TaskID] = append(found[m.TaskID], old)

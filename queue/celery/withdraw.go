@@ -21,10 +21,11 @@ var withdrawScript = redis.NewScript(withdrawLua)
 func (r *Redis) Withdraw(ctx context.Context, reason string, choose func([]queue.Held) ([]bool, error)) (int64, error) {
 	kept := r.key("leadgenctl:withdrawn:" + uuid.NewString())
 	var total int64
+	var d decoder
 	err := r.eachQueued(ctx, func(list string, first int64, raws []string) (int64, error) {
 		chunk := make([]queue.Held, len(raws))
 		for i, raw := range raws {
-			m, _ := decode(raw)
+			m, _ := d.decode(raw)
 			chunk[i] = m.held(queue.PlaceQueued)
 		}
 		out, err := choose(chunk)
