@@ -61,13 +61,20 @@ func (b *Breaker) queueReads(p redis.Pipeliner, ctx context.Context) stateReads 
 	return stateReads{p.Get(ctx, b.keys.Breaker), p.PTTL(ctx, b.keys.Breaker), p.HGetAll(ctx, b.keys.Ledger)}
 }
 
-// read asks Redis in one transaction, so that the three answers belong together.
+// read asks Redis in one transaction, so that the three answers belong together. A
+// server without memory refuses transactions and goes on to answer.
 func (b *Breaker) read(ctx context.Context) (Status, error) {
 	var reads stateReads
 	_, err := b.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		reads = b.queueReads(p, ctx)
 		return nil
 	})
+	if redis.HasErrorPrefix(err, "EXECABORT") || redis.HasErrorPrefix(err, "OOM") {
+		_, err = b.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			reads = b.queueReads(p, ctx)
+			return nil
+		})
+	}
 	return b.status(reads, err)
 }
 

@@ -30,10 +30,11 @@ func (m *Manager) apply(ctx context.Context, tx pgx.Tx, entries []entry, t break
 	}
 	a.epoch = now.Epoch
 	m.settings.Step("queue." + verb(now.State) + ".recorded")
+	if err := respell(ctx, tx); err != nil {
+		return a, err
+	}
 	if now.State == breaker.Open {
-		if a.paused, err = pause(ctx, tx, now.Epoch, cmp.Or(m.reason, now.Reason)); err == nil {
-			err = clearOutbox(ctx, tx)
-		}
+		a.paused, err = pauseAll(ctx, tx, now.Epoch, cmp.Or(m.reason, now.Reason))
 	} else if err = m.applyClosed(ctx, tx, now, ro, &a); err == nil && a.ramp {
 		return a, nil // the ramp itself marks the epoch
 	}
@@ -51,8 +52,11 @@ func (m *Manager) applyClosed(ctx context.Context, tx pgx.Tx, now entry, ro *Res
 		return err
 	}
 	switch {
-	case now.Epoch > 0 && ro != nil && (ro.paced() || unfinished && ro.Continue):
+	case ro != nil && (ro.paced() || unfinished && ro.Continue):
 		a.ramp = true
+		if atWork, err := rampAtWork(ctx, tx); err != nil || atWork {
+			return cmp.Or(err, ErrRampAtWork)
+		}
 		if err := beginRamp(ctx, tx, now.Epoch, *ro); err != nil {
 			return err
 		}
@@ -60,10 +64,8 @@ func (m *Manager) applyClosed(ctx context.Context, tx pgx.Tx, now entry, ro *Res
 	case unfinished && ro != nil:
 		return ErrRampUnfinished
 	case unfinished:
-		var left int64
-		err := tx.QueryRow(ctx, "SELECT count(*) FROM jobs WHERE status = 'PAUSED'").Scan(&left)
-		a.findings = []Finding{{Kind: FoundRamp, Epoch: now.Epoch, Jobs: left, Loud: true, Action: "left alone",
-			Detail: fmt.Sprintf("a paced resume of epoch %d was interrupted: %d jobs are still paused", now.Epoch, left)}}
+		f, err := rampFinding(ctx, tx, now.Epoch)
+		a.findings = []Finding{f}
 		return err
 	}
 	if now.Epoch == 0 && ro == nil {

@@ -15,7 +15,7 @@ type Task struct {
 	Priority int     // 0 to 9
 
 	// Replaces are the ids of tasks whose queued messages make room for this one, in
-	// the same atomic step. Where one of them is no longer queued (a worker took it),
+	// the same atomic step; an id is there once for each of its messages. Where one of them is no longer queued (a worker took it),
 	// nothing is withdrawn and nothing is published: Missed.
 	Replaces []string
 }
@@ -50,9 +50,13 @@ type Publisher interface {
 	// Publish puts the tasks on the broker and answers for each, in order. It is safe
 	// to repeat: a task of the same id and batch reaches the queue once, as far as
 	// the broker can promise that. The same batch always holds the same tasks. An
-	// error means that the broker is away, and that nothing is known of the batch, or
-	// that it is retracted: ErrRetracted.
+	// error means that the broker is away, and that nothing is known of the batch (unless
+	// it is ErrNotSent), or that it is retracted: ErrRetracted.
 	Publish(ctx context.Context, batch string, tasks []Task) ([]Delivery, error)
+
+	// Idempotent says whether the broker itself drops a batch that it has already. Where it
+	// does not, a batch that may be there is published again only when it is nowhere.
+	Idempotent() bool
 
 	// Retract forbids to publish the batches from now on, whoever is about to. What of
 	// them is on the broker already stays there. RabbitMQ has no way to do that.
@@ -78,6 +82,7 @@ type Held struct {
 	JobID  int64  // the job_id among its arguments; 0 for none
 	Place  Place
 	Worker string // "" where it is not known
+	Copy   uint64 // tells one queued message of a task from another; 0 elsewhere
 }
 
 // Fleet is what the workers answered.
@@ -85,7 +90,7 @@ type Fleet struct {
 	Alive      []string        // names of the workers that answered
 	Silent     int             // workers that listen and did not answer
 	Registered map[string]bool // task names that at least one of them knows; nil where none answered
-	Complete   bool            // Each has read the queues too; RabbitMQ has no way to do that without disturbing them
+	Doubt      string          // why a task that was found nowhere may be somewhere all the same; "" for none
 }
 
 // Inspector looks into the broker and asks the workers.
@@ -102,6 +107,10 @@ type Inspector interface {
 	// Started returns, of the given tasks, those whose result says STARTED, with
 	// their workers. Only asked where a worker is silent.
 	Started(ctx context.Context, taskIDs []string) ([]Held, error)
+
+	// Ended returns, of the given tasks, those whose result says how they ended, where
+	// results are kept in the broker, with Celery's word for it.
+	Ended(ctx context.Context, taskIDs []string) (map[string]string, error)
 
 	// Withdraw takes the queued messages out for which choose returns true, and keeps
 	// their bytes; it reads the queues in chunks. It returns how many.

@@ -68,9 +68,6 @@ func (m *Manager) dispatchAll(ctx context.Context, sv *survey, assumeDead bool) 
 // stops when the breaker opens. again says that a batch was left since the survey does
 // not cover it, or not any more.
 func (m *Manager) dispatch(ctx context.Context, sv *survey, assumeDead bool) (total Dispatched, again bool, err error) {
-	if err := sv.unregistered(m.taskNames()); err != nil {
-		return total, again, err
-	}
 	for after := int64(0); ; {
 		if err := m.stillClosed(ctx); err != nil {
 			return total, again, err
@@ -86,7 +83,11 @@ func (m *Manager) dispatch(ctx context.Context, sv *survey, assumeDead bool) (to
 			again = again || b.unseen
 			continue
 		}
-		d, err = m.publishPatiently(ctx, b.id)
+		if b.sealedBefore && !m.settings.Broker.Idempotent() && sv.fleet.Doubt != "" {
+			total.JobsUnknown += int64(len(b.jobs)) // another relay may have published it already
+			continue
+		}
+		d, err = m.publishPatiently(ctx, b.id, sv)
 		total.add(d)
 		if errors.Is(err, ErrRetracted) {
 			again = true
@@ -107,20 +108,28 @@ func (m *Manager) stillClosed(ctx context.Context) error {
 	return err
 }
 
-// taskNames are all tasks that may be published.
-func (m *Manager) taskNames() []string {
+// taskNames are the tasks of some jobs.
+func (m *Manager) taskNames(entries []entryRow) []string {
 	var names []string
-	for _, s := range m.settings.Tasks {
-		names = append(names, s.Task)
+	for _, e := range entries {
+		if name := m.settings.Tasks[e.Type].Task; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
 // seal decides about each job of the next batch.
 func (m *Manager) seal(ctx context.Context, sv *survey, after int64, assumeDead bool) (b *batch, d Dispatched, err error) {
 	err = pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
 		if b, err = claimNext(ctx, tx, after); err != nil || b == nil || b.sealed {
+			return err
+		}
+		now, err := latest(ctx, tx)
+		if err == nil && now.State == breaker.Open {
+			err = ErrReopened
+		}
+		if err != nil {
 			return err
 		}
 		entries, err := b.load(ctx, tx, true)
@@ -147,7 +156,10 @@ func (m *Manager) seal(ctx context.Context, sv *survey, after int64, assumeDead 
 		if err := s.write(ctx, tx, b.epoch); err != nil {
 			return err
 		}
-		if err := b.putOff(ctx, tx, unknown, b.attempts, unknownWait, ErrUnknownHolder.Error()); err != nil {
+		if err := b.putOff(ctx, tx, unknown, b.attempts, unknownWait, ErrUnknownHolder.Error()+": "+sv.fleet.Doubt); err != nil {
+			return err
+		}
+		if err := sv.unregistered(m.taskNames(publish)); err != nil {
 			return err
 		}
 		defer m.tell(s.failed)
@@ -185,8 +197,8 @@ func (m *Manager) decide(sv *survey, b *batch, e entryRow, assumeDead bool, s *s
 	}
 	hits := sv.of(e.ID)
 	// A worker that does not answer may have a message on its way to it, which is in no
-	// list and has no result yet.
-	unknown := len(hits) == 0 && sv.fleet.Silent > 0 && e.old != ""
+	// list and has no result yet; a queue that cannot be read may hold it.
+	unknown := len(hits) == 0 && e.old != "" && sv.fleet.Doubt != ""
 	for _, h := range hits {
 		switch {
 		case h.id == taskIDOf(e.next.String()):
@@ -200,7 +212,9 @@ func (m *Manager) decide(sv *survey, b *batch, e entryRow, assumeDead bool, s *s
 		case h.place == PlaceUnknown:
 			unknown = true
 		default:
-			b.replaces[e.ID] = append(b.replaces[e.ID], h.id.String())
+			for range h.copies {
+				b.replaces[e.ID] = append(b.replaces[e.ID], h.id.String())
+			}
 		}
 	}
 	if unknown && !assumeDead {
@@ -223,18 +237,20 @@ func (m *Manager) taskOf(e entryRow) (Task, error) {
 }
 
 // publishPatiently tries a batch again, with growing waits, while the broker is away.
-func (m *Manager) publishPatiently(ctx context.Context, id int64) (Dispatched, error) {
-	return patiently(ctx, m, func() (Dispatched, error) { return m.publish(ctx, id) })
+func (m *Manager) publishPatiently(ctx context.Context, id int64, sv *survey) (Dispatched, error) {
+	return patiently(ctx, m, func() (Dispatched, error) { return m.publish(ctx, id, sv) })
 }
 
 // patiently repeats fn while the broker is away, at most Settings.MaxAttempts times.
 func patiently[T any](ctx context.Context, m *Manager, fn func() (T, error)) (T, error) {
 	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval = m.settings.RetryDelay
-	wait.MaxInterval = 50 * m.settings.RetryDelay
+	wait.InitialInterval = m.settings.RetryDelay / 4
+	wait.MaxInterval = 10 * m.settings.RetryDelay
 	return backoff.Retry(ctx, func() (T, error) {
 		v, err := fn()
-		if err != nil && !errors.Is(err, ErrBrokerAway) {
+		// What may have arrived is not sent again blindly.
+		again := errors.Is(err, ErrBrokerAway) && (m.settings.Broker.Idempotent() || errors.Is(err, ErrNotSent))
+		if err != nil && !again {
 			err = backoff.Permanent(err)
 		}
 		return v, err
@@ -243,7 +259,7 @@ func patiently[T any](ctx context.Context, m *Manager, fn func() (T, error)) (T,
 
 // publish sends a sealed batch. The lock on its row lasts as long, so that a relay that
 // dies lets go of it; the broker knows the batch, so that sending it again is harmless.
-func (m *Manager) publish(ctx context.Context, id int64) (d Dispatched, err error) {
+func (m *Manager) publish(ctx context.Context, id int64, sv *survey) (d Dispatched, err error) {
 	var away error
 	err = pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
 		b, err := claim(ctx, tx, id)
@@ -256,7 +272,9 @@ func (m *Manager) publish(ctx context.Context, id int64) (d Dispatched, err erro
 		}
 		entries = slices.DeleteFunc(entries, func(e entryRow) bool { return e.status != Pending || e.taskID != e.next.String() })
 		tasks := make([]Task, 0, len(entries))
-		for _, e := range entries {
+		skip := make([]bool, len(entries))
+		for i, e := range entries {
+			skip[i] = !m.settings.Broker.Idempotent() && sv.published(e)
 			t, err := m.taskOf(e)
 			if err != nil {
 				return err // it was well when the batch was sealed
@@ -269,7 +287,7 @@ func (m *Manager) publish(ctx context.Context, id int64) (d Dispatched, err erro
 			if err := m.lend(ctx, tx, entries); err != nil {
 				return err
 			}
-			deliveries, away = m.settings.Broker.Publish(ctx, b.batch, tasks)
+			deliveries, away = m.send(ctx, b.batch, tasks, skip)
 			if err := m.takeBack(ctx, tx, entries); err != nil {
 				return err
 			}
@@ -291,6 +309,30 @@ func (m *Manager) publish(ctx context.Context, id int64) (d Dispatched, err erro
 		err = brokerError("publish tasks", away)
 	}
 	return d, databaseError("publish tasks of the outbox", err)
+}
+
+// send publishes tasks, but those that are on the broker already.
+func (m *Manager) send(ctx context.Context, batch string, tasks []Task, skip []bool) ([]Delivery, error) {
+	if !slices.Contains(skip, true) {
+		return m.settings.Broker.Publish(ctx, batch, tasks)
+	}
+	var left []Task
+	for i, t := range tasks {
+		if !skip[i] {
+			left = append(left, t)
+		}
+	}
+	sent, err := m.settings.Broker.Publish(ctx, batch, left)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Delivery, len(tasks))
+	for i := range out {
+		if out[i].Outcome = Duplicate; !skip[i] {
+			out[i], sent = sent[0], sent[1:]
+		}
+	}
+	return out, nil
 }
 
 // lend takes the task ids off the rows whose tasks make rows of their own with them. A
@@ -326,7 +368,7 @@ func (m *Manager) superseding(entries []entryRow) []int64 {
 }
 
 func (b *batch) note(ctx context.Context, tx pgx.Tx, cause error) error {
-	_, err := tx.Exec(ctx, "UPDATE leadgenctl.outbox SET attempts = attempts + 1, last_error = $2 WHERE id = $1", b.id, cause.Error())
+	_, err := tx.Exec(ctx, "UPDATE leadgenctl.outbox SET last_error = $2 WHERE id = $1", b.id, cause.Error())
 	return err
 }
 
@@ -344,6 +386,7 @@ func (m *Manager) settle(ctx context.Context, tx pgx.Tx, b *batch, entries []ent
 			continue
 		case Rejected:
 			if b.attempts+1 < m.settings.MaxAttempts {
+				e.old = "" // it is gone, or this one would not have been sent
 				again, why = append(again, e), out.Err.Error()
 				continue
 			}

@@ -3,6 +3,7 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,15 +38,22 @@ var (
 	// ErrNoTask refuses to resume jobs of a type for which no task is configured.
 	ErrNoTask = errors.New("no task is configured for it")
 
-	// ErrUnknownHolder says that a worker which listens but does not answer may run
-	// some of the tasks: they were left alone. RelayOptions.AssumeDead decides.
-	ErrUnknownHolder = errors.New("a worker that does not answer may still run some of the tasks")
+	// ErrUnknownHolder says that some tasks may be somewhere where they cannot be seen, as
+	// with a worker that does not answer: they were left alone. RelayOptions.AssumeDead
+	// decides.
+	ErrUnknownHolder = errors.New("it is not known where the tasks are")
+
+	// ErrNotSent says that a broker was not reached at all, so that nothing was published.
+	ErrNotSent = errors.New("nothing was sent")
 
 	// ErrReopened stops a resume: the breaker has opened again, and what is left stays paused.
 	ErrReopened = errors.New("the circuit breaker has opened again")
 
 	// ErrRampUnfinished says that a paced resume was interrupted: ResumeOptions.Continue goes on.
 	ErrRampUnfinished = errors.New("a paced resume was interrupted")
+
+	// ErrRampAtWork says that another process is at work on a paced resume.
+	ErrRampAtWork = errors.New("another process is at work on a paced resume")
 
 	// ErrNoDatabase is the cause of a PartialError of a Manager without a pool.
 	ErrNoDatabase = errors.New("there is no connection to PostgreSQL")
@@ -59,6 +67,9 @@ type PartialError struct {
 }
 
 func (e *PartialError) Error() string {
+	if errors.Is(e.Err, ErrReopened) {
+		return fmt.Sprintf("%d jobs were resumed, then %v", e.Result.JobsResumed, ErrReopened)
+	}
 	return fmt.Sprintf("the circuit breaker is %s, but not all jobs have followed: %v", e.Result.Transition.State, e.Err)
 }
 
@@ -83,10 +94,18 @@ func databaseError(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
+// refusals begin the answers of a Redis that is there and says no: to ask again does
+// not help.
+var refusals = []string{"NOPERM", "NOAUTH", "WRONGPASS", "WRONGTYPE"}
+
 // brokerError marks a broker that could not be asked.
 func brokerError(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	var answer interface{ RedisError() } // go-redis marks with it what a server answered
+	if errors.As(err, &answer) && slices.ContainsFunc(refusals, func(r string) bool { return strings.Contains(err.Error(), r) }) {
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w: %w", doing, ErrBrokerAway, err)
 }

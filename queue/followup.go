@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,20 +19,109 @@ type suspect struct {
 	job    int64
 	task   string
 	status Status // of the job, while the task is awaited
+	lost   int    // how often its task was lost before
 }
 
-//go:embed sql/requeue.sql
-var requeueSQL string
+var (
+	//go:embed sql/suspects.sql
+	suspectsSQL string
+	//go:embed sql/requeue.sql
+	requeueSQL string
+	//go:embed sql/fail_lost.sql
+	failLostSQL string
+)
+
+// lostTasks are jobs whose task is nowhere any more, and what becomes of each.
+type lostTasks struct {
+	again  []suspect // get a new task
+	failed []suspect
+	why    []string // of the failed ones
+	done   []int64  // superseded jobs whose task did its work
+	doubt  string   // why more of them may be lost; "" for none
+	unsure int64    // how many
+}
 
 // followUp looks after what has left the outbox: a job that a worker held must end, a
 // published task must begin, and one that supersedes must make its row. A task that
-// is nowhere any more is made anew.
+// is nowhere any more is made anew, as often as a task is offered to a broker.
 func (m *Manager) followUp(ctx context.Context, epoch int64, assumeDead bool) ([]Finding, error) {
-	suspects, err := m.suspects(ctx)
-	if err != nil || len(suspects) == 0 {
-		return nil, databaseError("follow the tasks that were published", err)
+	for _, sql := range []string{
+		`DELETE FROM leadgenctl.held_jobs AS h WHERE NOT EXISTS (
+			SELECT FROM jobs AS j WHERE j.id = h.job_id AND j.status = 'PROCESSING' AND j.task_id = h.task_id)`,
+		`DELETE FROM leadgenctl.superseded_jobs AS s WHERE EXISTS (SELECT FROM jobs AS j WHERE j.task_id = s.task_id::text)
+			OR s.lead_id IS NOT NULL AND NOT EXISTS (SELECT FROM leads AS l WHERE l.id = s.lead_id AND l.enrichment_job_id = s.job_id::text)`,
+		`DELETE FROM leadgenctl.outbox AS o WHERE published_at IS NOT NULL AND NOT EXISTS (
+			SELECT FROM unnest(o.job_ids, o.task_ids) AS u (job, task) JOIN jobs AS j ON j.id = u.job AND j.task_id = u.task::text
+			WHERE j.status = 'PENDING')`,
+		`DELETE FROM leadgenctl.lost_tasks AS t WHERE NOT EXISTS (
+			SELECT FROM jobs AS j WHERE j.id = t.job_id AND j.status IN ('PENDING', 'PROCESSING', 'PAUSED'))
+			AND NOT EXISTS (SELECT FROM leadgenctl.superseded_jobs AS s WHERE s.job_id = t.job_id)`,
+	} {
+		if _, err := m.pool.Exec(ctx, sql); err != nil {
+			return nil, databaseError("forget the tasks that have gone their way", err)
+		}
 	}
-	var w wanted
+	l, err := m.lost(ctx, assumeDead)
+	if err != nil {
+		return nil, err
+	}
+	if l.unsure > 0 {
+		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: l.unsure, Action: "left alone",
+			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", l.unsure, l.doubt)}}, nil
+	}
+	if len(l.again)+len(l.failed)+len(l.done) == 0 {
+		return nil, nil
+	}
+	var again, failed int64
+	err = m.inTx(ctx, "make lost tasks anew", func(tx pgx.Tx) error {
+		if again, err = requeue(ctx, tx, epoch, l.again); err != nil {
+			return err
+		}
+		if failed, err = failLost(ctx, tx, l.failed, l.why); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "DELETE FROM leadgenctl.superseded_jobs WHERE job_id = ANY ($1::bigint[])", l.done)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range l.failed {
+		m.settings.OnFailure(Failure{JobID: s.job, TaskID: s.task, Attempts: s.lost, Err: errors.New(l.why[i])})
+	}
+	return lostFindings(epoch, again, failed, "got", "became"), nil
+}
+
+// lostFindings tells of jobs that got, or would get, a new task, and of those that failed.
+func lostFindings(epoch, again, failed int64, get, become string) []Finding {
+	var fs []Finding
+	if again > 0 {
+		fs = append(fs, Finding{Kind: FoundLostTasks, Epoch: epoch, Jobs: again, Loud: true,
+			Detail: fmt.Sprintf("the tasks of %d jobs are neither on the broker nor with a worker", again),
+			Action: fmt.Sprintf("%d jobs %s a new task", again, get)})
+	}
+	if failed > 0 {
+		fs = append(fs, Finding{Kind: FoundLostTasks, Epoch: epoch, Jobs: failed, Loud: true,
+			Detail: fmt.Sprintf("the tasks of %d jobs ended without ending them, or were lost again and again", failed),
+			Action: fmt.Sprintf("%d jobs %s FAILED", failed, become)})
+	}
+	return fs
+}
+
+// lost finds the jobs whose task is nowhere, and changes nothing.
+func (m *Manager) lost(ctx context.Context, assumeDead bool) (l lostTasks, err error) {
+	rows, err := m.pool.Query(ctx, suspectsSQL, int64(settleTime.Seconds()))
+	if err != nil {
+		return l, databaseError("follow the tasks that were published", err)
+	}
+	suspects, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (suspect, error) {
+		var s suspect
+		return s, row.Scan(&s.job, &s.task, &s.status, &s.lost)
+	})
+	if err != nil || len(suspects) == 0 {
+		return l, databaseError("follow the tasks that were published", err)
+	}
+	w := wanted{runs: m.runs}
 	for _, s := range suspects {
 		w.jobs = append(w.jobs, s.job)
 		w.old = append(w.old, wantedTask{taskIDOf(s.task), s.job})
@@ -38,65 +129,71 @@ func (m *Manager) followUp(ctx context.Context, epoch int64, assumeDead bool) ([
 	w.sort()
 	sv, err := patiently(ctx, m, func() (*survey, error) { return m.look(ctx, w) })
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	var lost []suspect
-	for _, s := range suspects {
-		if (sv.fleet.Complete || s.status == Processing) && (sv.fleet.Silent == 0 || assumeDead) && len(sv.of(s.job)) == 0 {
-			lost = append(lost, s)
-		}
+	missing := slices.DeleteFunc(suspects, func(s suspect) bool { return len(sv.of(s.job)) > 0 })
+	if sv.fleet.Doubt != "" && !assumeDead {
+		l.doubt, l.unsure = sv.fleet.Doubt, int64(len(missing))
+		return l, nil
 	}
-	if len(lost) == 0 {
-		return nil, nil
-	}
-	n, err := m.requeue(ctx, epoch, lost)
-	if err != nil || n == 0 {
-		return nil, err
-	}
-	return []Finding{{Kind: FoundLostTasks, Epoch: epoch, Jobs: n, Loud: true,
-		Detail: fmt.Sprintf("the tasks of %d jobs are neither on the broker nor with a worker", n),
-		Action: fmt.Sprintf("%d jobs got a new task", n)}}, nil
+	return l, m.judge(ctx, missing, &l)
 }
 
-// suspects forgets what has gone its way, and returns the rest.
-func (m *Manager) suspects(ctx context.Context) ([]suspect, error) {
-	for _, sql := range []string{
-		`DELETE FROM leadgenctl.held_jobs AS h WHERE NOT EXISTS (
-			SELECT FROM jobs AS j WHERE j.id = h.job_id AND j.status = 'PROCESSING' AND j.task_id = h.task_id)`,
-		`DELETE FROM leadgenctl.superseded_jobs AS s WHERE EXISTS (SELECT FROM jobs AS j WHERE j.task_id = s.task_id::text)`,
-		`DELETE FROM leadgenctl.outbox AS o WHERE published_at IS NOT NULL AND NOT EXISTS (
-			SELECT FROM unnest(o.job_ids, o.task_ids) AS u (job, task) JOIN jobs AS j ON j.id = u.job AND j.task_id = u.task::text
-			WHERE j.status = 'PENDING')`,
-	} {
-		if _, err := m.pool.Exec(ctx, sql); err != nil {
-			return nil, err
+// judge says what becomes of jobs whose task is nowhere.
+func (m *Manager) judge(ctx context.Context, missing []suspect, l *lostTasks) error {
+	for chunk := range slices.Chunk(missing, 2000) {
+		ids := make([]string, len(chunk))
+		for i, s := range chunk {
+			ids[i] = s.task
+		}
+		ended, err := m.settings.Broker.Ended(ctx, ids)
+		if err != nil {
+			return brokerError("read the results of tasks", err)
+		}
+		for _, s := range chunk {
+			how, known := ended[s.task]
+			switch {
+			case known && how == "SUCCESS" && s.status == Cancelled:
+				l.done = append(l.done, s.job) // its row was cleaned up since
+			case known:
+				l.failed, l.why = append(l.failed, s), append(l.why, fmt.Sprintf("Task %s ended (%s) and left the job as it was", s.task, how))
+			case s.lost+1 >= m.settings.MaxAttempts:
+				l.failed, l.why = append(l.failed, s), append(l.why, fmt.Sprintf("%sits task was lost %d times", FailPrefix, s.lost+1))
+			default:
+				l.again = append(l.again, s)
+			}
 		}
 	}
-	rows, err := m.pool.Query(ctx, `SELECT job_id, task_id, 'PROCESSING' FROM leadgenctl.held_jobs
-		UNION ALL
-		SELECT job_id, task_id::text, 'CANCELLED' FROM leadgenctl.superseded_jobs WHERE at < clock_timestamp() - $1::bigint * interval '1 second'
-		UNION ALL
-		SELECT j.id, j.task_id, 'PENDING' FROM leadgenctl.outbox AS o, unnest(o.job_ids, o.task_ids) AS u (job, task)
-			JOIN jobs AS j ON j.id = u.job AND j.task_id = u.task::text AND j.status = 'PENDING'
-			WHERE o.published_at < clock_timestamp() - $1::bigint * interval '1 second'`, int64(settleTime.Seconds()))
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (suspect, error) {
-		var s suspect
-		return s, row.Scan(&s.job, &s.task, &s.status)
-	})
+	return nil
 }
 
 // requeue puts jobs whose task is lost into the outbox again, under a new id each.
-func (m *Manager) requeue(ctx context.Context, epoch int64, lost []suspect) (n int64, err error) {
-	var jobs []int64
-	var tasks, statuses []string
-	for _, s := range lost {
+func requeue(ctx context.Context, tx pgx.Tx, epoch int64, lost []suspect) (n int64, err error) {
+	if len(lost) == 0 {
+		return 0, nil
+	}
+	jobs, tasks, statuses := columns(lost)
+	err = tx.QueryRow(ctx, requeueSQL, epoch, jobs, tasks, statuses, batchSize).Scan(&n)
+	return n, err
+}
+
+// failLost ends jobs as FAILED that are still as they were seen.
+func failLost(ctx context.Context, tx pgx.Tx, failed []suspect, why []string) (n int64, err error) {
+	if len(failed) == 0 {
+		return 0, nil
+	}
+	jobs, tasks, statuses := columns(failed)
+	times := make([]int64, len(failed))
+	for i, s := range failed {
+		times[i] = int64(s.lost + 1)
+	}
+	err = tx.QueryRow(ctx, failLostSQL, jobs, tasks, statuses, why, times).Scan(&n)
+	return n, err
+}
+
+func columns(suspects []suspect) (jobs []int64, tasks, statuses []string) {
+	for _, s := range suspects {
 		jobs, tasks, statuses = append(jobs, s.job), append(tasks, s.task), append(statuses, string(s.status))
 	}
-	err = m.inTx(ctx, "make lost tasks anew", func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, requeueSQL, epoch, jobs, tasks, statuses, batchSize).Scan(&n)
-	})
-	return n, err
+	return jobs, tasks, statuses
 }

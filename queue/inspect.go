@@ -28,8 +28,9 @@ type Job struct {
 	Failures  []TaskFailure `json:"failures"`   // tasks that could not be created
 	Illegal   []Violation   `json:"violations"` // what the guard recorded
 	BrokerErr string        `json:"broker_error,omitempty"`
-	Held      *HeldBy       `json:"held_by"`       // the worker that kept it over a resume
-	NewTask   *string       `json:"superseded_by"` // the task that makes a row of its own for it
+	Doubt     string        `json:"doubt,omitempty"` // why a task that was not found may be somewhere all the same
+	Held      *HeldBy       `json:"held_by"`         // the worker that kept it over a resume
+	NewTask   *string       `json:"superseded_by"`   // the task that makes a row of its own for it
 }
 
 // FoundTask is a task of the job on the broker or with a worker.
@@ -94,7 +95,7 @@ func (m *Manager) Inspect(ctx context.Context, id int64) (Job, error) {
 	if m.settings.Broker == nil {
 		return j, nil
 	}
-	w := wanted{jobs: []int64{id}}
+	w := wanted{runs: m.runs, jobs: []int64{id}}
 	for _, task := range []*string{j.TaskID, j.NewTask} {
 		if task != nil {
 			w.old = append(w.old, wantedTask{taskIDOf(*task), id})
@@ -107,6 +108,7 @@ func (m *Manager) Inspect(ctx context.Context, id int64) (Job, error) {
 		j.BrokerErr = err.Error()
 		return j, nil
 	}
+	j.Doubt = sv.fleet.Doubt
 	for _, h := range sv.of(id) {
 		j.Tasks = append(j.Tasks, FoundTask{TaskID: h.id.String(), Name: names[h.id], Place: h.place, Worker: h.worker})
 	}

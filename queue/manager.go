@@ -27,8 +27,8 @@ type Settings struct {
 	// it leaves the rest to the outbox. 5 when zero.
 	MaxAttempts int
 
-	// RetryDelay is the first wait between attempts; it doubles, with jitter. 100 ms
-	// when zero.
+	// RetryDelay is the first wait between attempts; it doubles, with jitter. 1 s
+	// when zero; a broker that is away is tried again after a quarter of it.
 	RetryDelay time.Duration
 
 	// OnFailure is told of each job whose task could not be created. Nil for nobody.
@@ -88,7 +88,7 @@ func New(pool *pgxpool.Pool, b *breaker.Breaker, s Settings) (*Manager, error) {
 		s.MaxAttempts = 5
 	}
 	if s.RetryDelay == 0 {
-		s.RetryDelay = 100 * time.Millisecond
+		s.RetryDelay = time.Second
 	}
 	if s.MaxAttempts < 0 || s.RetryDelay < 0 {
 		return nil, errors.New("queue: the attempts or the delay is negative")

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -86,7 +87,7 @@ func (m *Manager) follow(ctx context.Context, last entry, before, t breaker.Tran
 		m.settings.Step("queue." + verb(t.State) + ".applied")
 		return err
 	})
-	if errors.Is(err, ErrRampUnfinished) {
+	if errors.Is(err, ErrRampUnfinished) || errors.Is(err, ErrRampAtWork) {
 		return r, err
 	}
 	if err != nil {
@@ -108,9 +109,17 @@ func (m *Manager) resumed(ctx context.Context, r Result, a applied, ro *ResumeOp
 	if a.ramp {
 		var done *ramp
 		done, err = m.ramp(ctx, a.epoch, assumeDead)
+		if errors.Is(err, ErrRampAtWork) {
+			return r, err
+		}
 		r.JobsResumed += done.resumed
 		r.Dispatched.add(done.dispatched)
-		r.JobsLeft = max(0, done.total-done.resumed)
+		var countErr error
+		r.JobsLeft, countErr = pausedJobs(context.WithoutCancel(ctx), m.pool)
+		err = errors.Join(err, databaseError("count the paused jobs", countErr))
+	}
+	if err == nil && m.settings.Broker != nil {
+		err = m.dueNow(ctx)
 	}
 	if err == nil && m.settings.Broker != nil && ro == nil {
 		var lost []Finding
@@ -122,6 +131,10 @@ func (m *Manager) resumed(ctx context.Context, r Result, a applied, ro *ResumeOp
 		d, err = m.relay(ctx, assumeDead)
 		r.Dispatched.add(d)
 		r.OutboxPending = d.OutboxPending
+	}
+	if err == nil && r.OutboxPending > 0 {
+		r.Findings = append(r.Findings, Finding{Kind: FoundOutbox, Epoch: a.epoch, Jobs: r.OutboxPending, Action: "left to who works on them, or to leadgenctl queue relay",
+			Detail: fmt.Sprintf("%d tasks are in the outbox and not on the broker", r.OutboxPending)})
 	}
 	if err != nil {
 		if r.OutboxPending == 0 {

@@ -15,16 +15,17 @@ const batchSize = 500
 
 // batch is a row of the outbox.
 type batch struct {
-	id       int64
-	batch    string
-	epoch    int64
-	jobs     []int64
-	tasks    []uuid.UUID // new
-	old      []string
-	replaces map[int64][]string
-	sealed   bool
-	attempts int
-	unseen   bool // the survey does not cover it
+	id           int64
+	batch        string
+	epoch        int64
+	jobs         []int64
+	tasks        []uuid.UUID // new
+	old          []string
+	replaces     map[int64][]string
+	sealed       bool
+	sealedBefore bool // by an earlier call
+	attempts     int
+	unseen       bool // the survey does not cover it
 
 	retracted bool // it was sealed before
 }
@@ -38,6 +39,7 @@ func scanBatch(row pgx.Row) (*batch, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
+	b.sealedBefore = b.sealed
 	for _, t := range tasks {
 		id, err := uuid.Parse(t)
 		if err != nil {
@@ -147,24 +149,4 @@ func (b *batch) putOff(ctx context.Context, tx pgx.Tx, entries []entryRow, attem
 		VALUES ($1, $2::int[], $3::text[]::uuid[], $4::text[], $5, clock_timestamp() + $6::bigint * interval '1 microsecond', $7, $8)`,
 		b.epoch, other.jobs, texts(other.tasks), other.old, attempts, wait.Microseconds(), why, b.retracted)
 	return err
-}
-
-// clearOutbox takes what is not sealed off the outbox when the jobs are paused
-// again, and gives those jobs their old task ids back: the old message may still be
-// on the queue. A batch that is or was sealed may be on the broker already: its jobs keep
-// the new ids, and it is emptied, for the next relay to retract. What a relay works on at this
-// moment is left to it.
-func clearOutbox(ctx context.Context, tx pgx.Tx) error {
-	var b pgx.Batch
-	b.Queue(`UPDATE leadgenctl.outbox SET job_ids = '{}', task_ids = '{}', old_task_ids = '{}' WHERE id IN (
-			SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL AND (sealed_at IS NOT NULL OR retracted) FOR UPDATE SKIP LOCKED)`)
-	b.Queue(`WITH gone AS (
-			DELETE FROM leadgenctl.outbox WHERE id IN (
-				SELECT id FROM leadgenctl.outbox WHERE published_at IS NULL AND sealed_at IS NULL AND NOT retracted FOR UPDATE SKIP LOCKED)
-			RETURNING job_ids, task_ids, old_task_ids
-		)
-		UPDATE jobs AS j SET task_id = nullif(u.old, '')
-		FROM gone, unnest(gone.job_ids, gone.task_ids, gone.old_task_ids) AS u (job_id, task_id, old)
-		WHERE j.id = u.job_id AND j.task_id = u.task_id::text AND j.status = 'PAUSED'`)
-	return tx.SendBatch(ctx, &b).Close()
 }

@@ -21,11 +21,7 @@ func (m *Manager) Plan(ctx context.Context) (Result, error) {
 	now := breaker.Transition{State: st.State, Previous: st.State, Epoch: st.Epoch, At: st.At, OpenedAt: st.OpenedAt,
 		ClosedAt: st.ClosedAt, Reason: st.Reason, Service: st.Service, Actor: st.Actor, Source: st.Source}
 	r := Result{Transition: now, Findings: planned(last, st)}
-	// A Redis that forgot an open breaker gets it back, so the jobs are judged by the log.
-	state := st.State
-	if st.Epoch < last.Epoch && !st.External && last.State == breaker.Open {
-		state = breaker.Open
-	}
+	state := judged(last, st)
 	r.Transition.State = state
 	counts, err := m.Counts(ctx)
 	if err != nil {
@@ -48,7 +44,9 @@ func (m *Manager) Plan(ctx context.Context) (Result, error) {
 		if ramp, err := unfinishedRamp(ctx, m.pool, last.Epoch); err != nil {
 			return r, databaseError("read the paced resumes", err)
 		} else if ramp {
-			f.Kind, f.Action = FoundRamp, "they would be left alone: a paced resume was interrupted"
+			if f, err = rampFinding(ctx, m.pool, last.Epoch); err != nil {
+				return r, databaseError("read the paced resumes", err)
+			}
 		} else {
 			r.JobsResumed = n
 		}
@@ -61,7 +59,34 @@ func (m *Manager) Plan(ctx context.Context) (Result, error) {
 		r.Findings = append(r.Findings, Finding{Kind: FoundOutbox, Jobs: r.OutboxPending, Action: fmt.Sprintf("%d tasks would be dispatched", r.OutboxPending),
 			Detail: fmt.Sprintf("%d tasks are in the outbox and not on the broker", r.OutboxPending)})
 	}
+	if state == breaker.Closed && m.settings.Broker != nil {
+		r.Findings = append(r.Findings, m.plannedLost(ctx, st.Epoch)...)
+	}
 	return r, nil
+}
+
+// plannedLost says which tasks Reconcile would make anew. To ask the workers takes the
+// right to publish: without it, or without the broker, that is said.
+func (m *Manager) plannedLost(ctx context.Context, epoch int64) []Finding {
+	l, err := m.lost(ctx, false)
+	if err != nil {
+		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Action: "not looked at",
+			Detail: "it is not known whether published tasks were lost: " + err.Error()}}
+	}
+	if l.unsure > 0 {
+		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: l.unsure, Action: "they would be left alone",
+			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", l.unsure, l.doubt)}}
+	}
+	return lostFindings(epoch, int64(len(l.again)), int64(len(l.failed)), "would get", "would become")
+}
+
+// judged is the state that counts: a Redis that forgot an open breaker gets it back, so
+// that the log is right.
+func judged(last entry, st breaker.Status) breaker.State {
+	if st.Epoch < last.Epoch && !st.External && last.State == breaker.Open {
+		return breaker.Open
+	}
+	return st.State
 }
 
 // planned says what the breaker and the log do not agree on.

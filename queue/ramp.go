@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -16,6 +17,7 @@ type ramp struct {
 	epoch      int64
 	pace       ResumeOptions
 	canaryDone bool
+	canaryLeft int64
 	survey     *survey
 	after      int64 // the last job id that was resumed
 	total      int64
@@ -31,7 +33,7 @@ func beginRamp(ctx context.Context, tx pgx.Tx, epoch int64, o ResumeOptions) err
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO leadgenctl.resumes (epoch, canary, canary_wait, rate, batch) VALUES ($1, $2, $3::bigint * interval '1 microsecond', $4, $5)
 		ON CONFLICT (epoch) DO UPDATE SET canary = $2, canary_wait = excluded.canary_wait, rate = $4, batch = $5,
-			canary_done = false, finished_at = NULL, stopped_reason = NULL`,
+			canary_done = false, canary_resumed = 0, finished_at = NULL, stopped_reason = NULL`,
 		epoch, o.Canary, o.CanaryWait.Microseconds(), o.Rate, o.Batch)
 	return err
 }
@@ -43,16 +45,83 @@ func unfinishedRamp(ctx context.Context, q querier, epoch int64) (bool, error) {
 	return found, err
 }
 
+// rampLock is held by who is at work on a ramp: "leadgenr" in ASCII.
+const rampLock = 0x6c65616467656e72
+
+// rampAtWork says whether a process holds the lock.
+func rampAtWork(ctx context.Context, q querier) (atWork bool, err error) {
+	err = q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND classid::bigint << 32 | objid::bigint = $1)`, int64(rampLock)).Scan(&atWork)
+	return atWork, err
+}
+
+// rampFinding tells of a ramp that has not come to its end.
+func rampFinding(ctx context.Context, q querier, epoch int64) (Finding, error) {
+	f := Finding{Kind: FoundRamp, Epoch: epoch, Loud: true, Action: "left alone: go on with leadgenctl queue resume --continue"}
+	left, err := pausedJobs(ctx, q)
+	if err != nil {
+		return f, err
+	}
+	atWork, err := rampAtWork(ctx, q)
+	f.Jobs, f.Detail = left, fmt.Sprintf("a paced resume of epoch %d was interrupted: %d jobs are still paused", epoch, left)
+	if atWork {
+		f.Loud, f.Action, f.Detail = false, "left to it", fmt.Sprintf("a paced resume of epoch %d is at work: %d jobs are still paused", epoch, left)
+	}
+	return f, err
+}
+
+func pausedJobs(ctx context.Context, q querier) (n int64, err error) {
+	err = q.QueryRow(ctx, "SELECT count(*) FROM jobs WHERE status = 'PAUSED'").Scan(&n)
+	return n, err
+}
+
+// holdRamp takes the lock until the process ends or calls release: it belongs to a
+// transaction that stays open, which a pooler in transaction mode allows.
+func (m *Manager) holdRamp(ctx context.Context) (release func(), err error) {
+	tx, err := m.pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mine bool
+	if err = tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(rampLock)).Scan(&mine); err == nil && !mine {
+		err = ErrRampAtWork
+	}
+	if err != nil {
+		_ = tx.Rollback(context.WithoutCancel(ctx)) // nothing was done in it
+		return nil, err
+	}
+	alive, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { // servers end transactions that are idle for long
+		defer close(done)
+		for {
+			select {
+			case <-alive.Done():
+				_ = tx.Rollback(context.WithoutCancel(ctx)) // nothing was done in it
+				return
+			case <-time.After(5 * time.Second):
+				_, _ = tx.Exec(alive, "SELECT 1") // a lock that is lost is taken by who comes next
+			}
+		}
+	}()
+	return func() { stop(); <-done }, nil
+}
+
 func (m *Manager) ramp(ctx context.Context, epoch int64, assumeDead bool) (*ramp, error) {
 	r := &ramp{m: m, epoch: epoch}
+	release, err := m.holdRamp(ctx)
+	if err != nil {
+		return r, databaseError("begin a paced resume", err)
+	}
+	defer release()
 	var wait int64 // microseconds
-	err := m.pool.QueryRow(ctx, `SELECT canary, (extract(epoch FROM canary_wait) * 1e6)::bigint, rate, batch, canary_done FROM leadgenctl.resumes WHERE epoch = $1`, epoch).
-		Scan(&r.pace.Canary, &wait, &r.pace.Rate, &r.pace.Batch, &r.canaryDone)
+	err = m.pool.QueryRow(ctx, `SELECT canary, (extract(epoch FROM canary_wait) * 1e6)::bigint, rate, batch, canary_done, canary - canary_resumed FROM leadgenctl.resumes WHERE epoch = $1`, epoch).
+		Scan(&r.pace.Canary, &wait, &r.pace.Rate, &r.pace.Batch, &r.canaryDone, &r.canaryLeft)
 	if err != nil {
 		return r, databaseError("read the pace of the resume", err)
 	}
 	r.pace.CanaryWait, r.pace.AssumeDead = time.Duration(wait)*time.Microsecond, assumeDead
-	if err := m.pool.QueryRow(ctx, "SELECT count(*) FROM jobs WHERE status = 'PAUSED'").Scan(&r.total); err != nil {
+	if r.total, err = pausedJobs(ctx, m.pool); err != nil {
 		return r, databaseError("count the paused jobs", err)
 	}
 	if m.settings.Broker != nil {
@@ -70,8 +139,10 @@ func (m *Manager) ramp(ctx context.Context, epoch int64, assumeDead bool) (*ramp
 
 func (r *ramp) run(ctx context.Context) error {
 	if r.pace.Canary > 0 && !r.canaryDone {
-		if _, err := r.step(ctx, r.pace.Canary); err != nil {
-			return err
+		if r.canaryLeft > 0 {
+			if _, err := r.step(ctx, r.canaryLeft); err != nil {
+				return err
+			}
 		}
 		r.m.settings.Step("queue.ramp.canary")
 		if err := r.wait(ctx, r.pace.CanaryWait); err != nil {
@@ -134,7 +205,8 @@ func (r *ramp) step(ctx context.Context, limit int64) (n int64, err error) {
 		if n > 0 {
 			r.after = last
 		}
-		_, err = tx.Exec(ctx, "UPDATE leadgenctl.resumes SET jobs_resumed = jobs_resumed + $2 WHERE epoch = $1", r.epoch, n)
+		_, err = tx.Exec(ctx, `UPDATE leadgenctl.resumes SET jobs_resumed = jobs_resumed + $2,
+			canary_resumed = canary_resumed + CASE WHEN canary_done THEN 0 ELSE $2 END WHERE epoch = $1`, r.epoch, n)
 		return err
 	})
 	if err != nil {

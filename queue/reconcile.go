@@ -22,9 +22,6 @@ type ReconcileOptions struct {
 // ReconcileWith is Reconcile with options.
 func (m *Manager) ReconcileWith(ctx context.Context, o ReconcileOptions) (Result, error) {
 	if o.AssumeDead {
-		if err := m.dueNow(ctx); err != nil {
-			return Result{}, err
-		}
 		other := *m
 		other.assumeDead = true
 		m = &other

@@ -29,65 +29,89 @@ func (m *Manager) Relay(ctx context.Context, o RelayOptions) (Dispatched, error)
 	if err != nil || pending == 0 {
 		return Dispatched{}, databaseError("read the outbox", err)
 	}
-	st, err := m.breaker.State(ctx)
-	if err != nil {
+	if _, err := m.closedFor(ctx, "dispatch the outbox"); err != nil {
 		return Dispatched{OutboxPending: pending}, err
 	}
-	if st.State == breaker.Open {
-		return Dispatched{OutboxPending: pending}, fmt.Errorf("dispatch the outbox: %w", ErrBreakerOpen)
-	}
-	if o.AssumeDead {
-		if err := m.dueNow(ctx); err != nil {
-			return Dispatched{OutboxPending: pending}, err
-		}
+	if err := m.dueNow(ctx); err != nil {
+		return Dispatched{OutboxPending: pending}, err
 	}
 	return m.relay(ctx, o.AssumeDead)
 }
 
-// dueNow takes up at once what was put off since a silent worker may hold it.
+// closedFor makes Redis know what the log knows, and refuses what must not be done while
+// the breaker is open. It returns the log's last entry.
+func (m *Manager) closedFor(ctx context.Context, doing string) (entry, error) {
+	last, err := m.latest(ctx)
+	if err != nil {
+		return last, err
+	}
+	t, err := m.adopt(ctx, last, false)
+	if err == nil && t.State == breaker.Open {
+		err = fmt.Errorf("%s: %w", doing, ErrBreakerOpen)
+	}
+	return last, err
+}
+
+// closedNow is closedFor for a look that changes nothing.
+func (m *Manager) closedNow(ctx context.Context, doing string) (entry, error) {
+	last, err := m.latest(ctx)
+	if err != nil {
+		return last, err
+	}
+	st, err := m.breaker.State(ctx)
+	if err == nil && judged(last, st) == breaker.Open {
+		err = fmt.Errorf("%s: %w", doing, ErrBreakerOpen)
+	}
+	return last, err
+}
+
+// dueNow takes up at once what was put off since it was not known where it is: somebody
+// asks for it.
 func (m *Manager) dueNow(ctx context.Context) error {
 	if m.pool == nil {
 		return ErrNoDatabase
 	}
-	_, err := m.pool.Exec(ctx, `UPDATE leadgenctl.outbox SET next_attempt_at = now() WHERE published_at IS NULL AND last_error = $1`,
+	_, err := m.pool.Exec(ctx, `UPDATE leadgenctl.outbox SET next_attempt_at = now() WHERE published_at IS NULL AND next_attempt_at > now() AND starts_with(last_error, $1)`,
 		ErrUnknownHolder.Error())
-	return databaseError("take up what a silent worker may hold", err)
+	return databaseError("take up what was put off", err)
 }
 
 // relay dispatches until nothing is due soon, and says what is left.
 func (m *Manager) relay(ctx context.Context, assumeDead bool) (Dispatched, error) {
 	var total Dispatched
-	err := m.relayAll(ctx, assumeDead, &total)
+	doubt, err := m.relayAll(ctx, assumeDead, &total)
 	pending, countErr := outboxPending(context.WithoutCancel(ctx), m.pool)
 	total.OutboxPending = pending
 	if err == nil && total.JobsUnknown > 0 {
-		err = fmt.Errorf("%d jobs: %w", total.JobsUnknown, ErrUnknownHolder)
+		err = fmt.Errorf("%d jobs: %w: %s", total.JobsUnknown, ErrUnknownHolder, doubt)
 	}
 	return total, errors.Join(err, databaseError("read the outbox", countErr))
 }
 
-func (m *Manager) relayAll(ctx context.Context, assumeDead bool, total *Dispatched) error {
+// relayAll returns also why it is not known where some tasks are.
+func (m *Manager) relayAll(ctx context.Context, assumeDead bool, total *Dispatched) (doubt string, err error) {
 	for {
 		sv, err := m.survey(ctx, wantedOutboxSQL)
 		if err != nil || len(sv.wanted.jobs) == 0 {
-			return err
+			return doubt, err
 		}
+		doubt = sv.fleet.Doubt
 		m.settings.Step("queue.dispatch.surveyed")
 		d, again, err := m.dispatchAll(ctx, sv, assumeDead)
 		total.add(d)
 		if err != nil {
-			return err
+			return doubt, err
 		}
 		if again {
 			continue
 		}
 		soon, ok, err := m.nextAttempt(ctx)
 		if err != nil || !ok {
-			return err
+			return doubt, err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return doubt, ctx.Err()
 		case <-time.After(soon):
 		}
 	}

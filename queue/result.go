@@ -32,6 +32,8 @@ const (
 	FoundRamp       FindingKind = "ramp"               // a paced resume that was interrupted
 	FoundOutbox     FindingKind = "outbox"             // tasks that were not on the broker yet
 	FoundLostTasks  FindingKind = "lost_tasks"         // jobs whose task is nowhere any more
+
+	FoundUnknownTasks FindingKind = "unknown_tasks" // jobs whose task may be nowhere, or with a worker that cannot be asked
 )
 
 // Finding is one difference and what was done about it.

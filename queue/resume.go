@@ -35,6 +35,8 @@ func (o ResumeOptions) paced() bool { return o.Canary > 0 || o.Rate > 0 || o.Bat
 // Validate refuses options that contradict themselves.
 func (o ResumeOptions) Validate() error {
 	switch {
+	case math.IsNaN(o.Rate) || math.IsInf(o.Rate, 0):
+		return errors.New("the rate is no number of jobs a second")
 	case o.Canary < 0 || o.CanaryWait < 0 || o.Rate < 0 || o.Batch < 0:
 		return errors.New("the canary, its wait, the rate and the batch cannot be negative")
 	case o.CanaryWait > 0 && o.Canary == 0:

@@ -2,12 +2,9 @@ package queue
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/leadgenctl/leadgenctl/breaker"
 )
 
 // RetryOptions choose FAILED jobs to be tried again.
@@ -24,16 +21,13 @@ func (m *Manager) Retry(ctx context.Context, o RetryOptions) (retried int64, d D
 	if m.settings.Broker == nil {
 		return 0, d, ErrNoBroker
 	}
-	last, err := m.latest(ctx)
+	look := m.closedFor
+	if o.DryRun {
+		look = m.closedNow
+	}
+	last, err := look(ctx, "retry jobs")
 	if err != nil {
 		return 0, d, err
-	}
-	st, err := m.breaker.State(ctx)
-	if err != nil {
-		return 0, d, err
-	}
-	if st.State == breaker.Open {
-		return 0, d, fmt.Errorf("retry jobs: %w", ErrBreakerOpen)
 	}
 	rows, err := m.pool.Query(ctx, `SELECT id, coalesce(task_id, '') FROM jobs
 		WHERE status = 'FAILED' AND coalesce(updated_at, completed_at, created_at) >= $1 AND ($2 OR error LIKE $3)
@@ -48,12 +42,20 @@ func (m *Manager) Retry(ctx context.Context, o RetryOptions) (retried int64, d D
 	if err != nil || o.DryRun || len(failed) == 0 {
 		return int64(len(failed)), d, databaseError("find failed jobs", err)
 	}
-	err = m.inTx(ctx, "find the leads of failed jobs", func(tx pgx.Tx) error { return m.findLeads(ctx, tx, Failed) })
+	jobs, _, _ := columns(failed)
+	err = m.inTx(ctx, "put failed jobs into the outbox", func(tx pgx.Tx) error {
+		if err := m.findLeads(ctx, tx, Failed); err != nil {
+			return err
+		}
+		if retried, err = requeue(ctx, tx, last.Epoch, failed); err != nil {
+			return err
+		}
+		// A person asked for it: it counts as the first time.
+		_, err := tx.Exec(ctx, "DELETE FROM leadgenctl.lost_tasks WHERE job_id IN (SELECT unnest($1::bigint[]))", jobs)
+		return err
+	})
 	if err != nil {
 		return 0, d, err
-	}
-	if retried, err = m.requeue(ctx, last.Epoch, failed); err != nil {
-		return retried, d, err
 	}
 	d, err = m.relay(ctx, o.AssumeDead)
 	return retried, d, err

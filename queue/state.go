@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/leadgenctl/leadgenctl/breaker"
@@ -16,6 +17,7 @@ type State struct {
 	Queued        int64     // messages on the broker's queues
 	Reserved      int64     // messages that workers have fetched and not acknowledged; -1 where the broker does not tell
 	BrokerErr     error     // why the broker was not asked
+	Findings      []Finding // what Redis and the log do not agree on; none where our tables are missing
 }
 
 // Status reads the breaker, the jobs, the outbox and the broker. Rights to read are
@@ -27,6 +29,11 @@ func (m *Manager) Status(ctx context.Context) (State, error) {
 		return s, err
 	}
 	if s.Counts, err = m.Counts(ctx); err != nil {
+		return s, err
+	}
+	if last, err := m.latest(ctx); err == nil {
+		s.Findings = planned(last, s.Breaker)
+	} else if !errors.Is(err, ErrSchemaMissing) {
 		return s, err
 	}
 	var since *time.Time
@@ -76,7 +83,7 @@ func (m *Manager) WithdrawPaused(ctx context.Context) (int64, error) {
 		}
 		take := make([]bool, len(chunk))
 		for i, h := range chunk {
-			take[i] = h.JobID != 0 && paused[h.JobID] || tasks[h.TaskID]
+			take[i] = h.JobID != 0 && m.runs(h.Name) && paused[h.JobID] || tasks[h.TaskID]
 		}
 		return take, databaseError("look for paused jobs", rows.Err())
 	})

@@ -29,7 +29,7 @@ var legal = map[Status][]Status{
 	Processing: {Pending, Paused, Completed, Failed, Cancelled},
 	Paused:     {Pending, Processing, Completed, Failed, Cancelled},
 	Failed:     {Pending},
-	Cancelled:  {Pending}, // its new task was lost, or a person retries it
+	Cancelled:  {Pending, Failed}, // its new task was lost, or a person retries it; or it was lost for good
 }
 
 // CanBecome says whether the transition from s to next is legal. A status may

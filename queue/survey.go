@@ -24,11 +24,14 @@ type hit struct {
 	id     taskID
 	worker string
 	place  Place
+	copy   uint64 // of a queued message; see Held
+	copies int    // how many queued messages the task has
 }
 
 // wanted are the jobs that a survey looks for, by job id and by task id.
 type wanted struct {
-	jobs []int64 // sorted
+	runs func(task string) bool // whether the job_id of such a task is the job that it runs
+	jobs []int64                // sorted
 	old  []wantedTask
 	next []wantedTask // ids that are in the outbox
 }
@@ -46,7 +49,7 @@ const wantedOutboxSQL = `SELECT u.job, u.old, u.next::text
 	WHERE o.published_at IS NULL`
 
 func (m *Manager) wanted(ctx context.Context, queries ...string) (wanted, error) {
-	var w wanted
+	w := wanted{runs: m.runs}
 	for _, sql := range queries {
 		rows, err := m.pool.Query(ctx, sql)
 		if err != nil {
@@ -89,7 +92,7 @@ func find(tasks []wantedTask, id taskID) (job int64, ok bool) {
 
 // job returns the job that a found task belongs to, 0 for none that is wanted.
 func (w wanted) job(h Held) int64 {
-	if h.JobID != 0 {
+	if h.JobID != 0 && (h.Name == "" || w.runs(h.Name)) {
 		if _, ok := slices.BinarySearch(w.jobs, h.JobID); ok {
 			return h.JobID
 		}
@@ -153,19 +156,25 @@ func (m *Manager) lookNaming(ctx context.Context, w wanted, names map[taskID]str
 func (s *survey) add(w wanted, h Held) bool {
 	job := w.job(h)
 	if job != 0 {
-		s.hits = append(s.hits, hit{job: job, id: taskIDOf(h.TaskID), worker: h.Worker, place: h.Place})
+		s.hits = append(s.hits, hit{job: job, id: taskIDOf(h.TaskID), worker: h.Worker, place: h.Place, copy: h.Copy})
 	}
 	return job != 0
 }
 
 func (s *survey) sort() {
 	slices.SortStableFunc(s.hits, func(a, b hit) int { return cmp.Or(cmp.Compare(a.job, b.job), a.id.compare(b.id)) })
-	// Of one task told more than once the last word counts: it had moved on.
+	// Of one task told more than once the last word counts: it had moved on. Of one that
+	// is queued it matters how many messages it has.
 	out := s.hits[:0]
+	var copies []uint64
 	for i, h := range s.hits {
+		if h.copy != 0 && !slices.Contains(copies, h.copy) {
+			copies = append(copies, h.copy)
+		}
 		if i+1 < len(s.hits) && s.hits[i+1].job == h.job && s.hits[i+1].id == h.id {
 			continue
 		}
+		h.copies, copies = max(1, len(copies), h.copies), copies[:0]
 		out = append(out, h)
 	}
 	s.hits = out
@@ -231,6 +240,11 @@ func (s *survey) covers(e entryRow) bool {
 	}
 	_, ok := find(s.wanted.old, taskIDOf(e.old))
 	return ok
+}
+
+// published says whether the new task of an entry is on the broker already.
+func (s *survey) published(e entryRow) bool {
+	return slices.ContainsFunc(s.of(e.ID), func(h hit) bool { return h.id == taskIDOf(e.next.String()) })
 }
 
 // unregistered refuses tasks that workers answered they do not know: they would drop

@@ -69,6 +69,25 @@ func DefaultTasks() map[JobType]TaskSpec {
 	}
 }
 
+// runs is RunsJob for the tasks of the settings.
+func (m *Manager) runs(task string) bool {
+	return RunsJob(m.settings.Tasks, task)
+}
+
+// RunsJob says whether a task runs the job that its argument job_id names: one of the
+// given ones, or of the platform's own. Others may have such an argument too.
+func RunsJob(specs map[JobType]TaskSpec, task string) bool {
+	if task == "process_job_task" || task == "fetch_and_save_leads_task" || task == "enrich_lead_task" {
+		return true
+	}
+	for _, s := range specs {
+		if s.Task == task {
+			return true
+		}
+	}
+	return false
+}
+
 // Validate refuses a specification that can make no task.
 func (s TaskSpec) Validate() error {
 	if s.Task == "" {

@@ -70,6 +70,9 @@ func (a Answers) held() []queue.Held {
 
 func (a Answers) fleet() queue.Fleet {
 	f := queue.Fleet{Silent: max(0, a.Listening-len(a.Workers))}
+	if f.Silent > 0 {
+		f.Doubt = fmt.Sprintf("of %d workers that listen %d did not answer", a.Listening, f.Silent)
+	}
 	for _, w := range a.Workers {
 		f.Alive = append(f.Alive, w.Name)
 		if f.Registered == nil {

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -63,6 +64,9 @@ func (r *Redis) Publish(ctx context.Context, batch string, tasks []queue.Task) (
 func (r *Redis) remembered(batch string) string { return r.key("leadgenctl:batch:" + batch) }
 
 func (r *Redis) retracted(batch string) string { return r.remembered(batch) + ":retracted" }
+
+// Idempotent implements queue.Publisher: a batch is remembered.
+func (r *Redis) Idempotent() bool { return true }
 
 // Retract implements queue.Publisher: both scripts look at the mark first.
 func (r *Redis) Retract(ctx context.Context, batches []string) error {
@@ -157,24 +161,25 @@ func (r *Redis) exchange(ctx context.Context, batch string, tasks []queue.Task, 
 	if len(which) == 0 {
 		return nil
 	}
-	var ids []string
+	wanted := map[string]int{} // how many messages of each task
 	for _, i := range which {
-		ids = append(ids, tasks[i].Replaces...)
+		for _, id := range tasks[i].Replaces {
+			wanted[id]++
+		}
 	}
-	found, err := r.locate(ctx, ids)
+	found, err := r.locate(ctx, wanted)
 	if err != nil {
 		return err
 	}
 	list := make([]exchangeJSON, len(which))
 	for n, i := range which {
 		e := exchangeJSON{ID: tasks[i].ID, List: r.list(r.encoder.queueOf(tasks[i]), tasks[i].Priority), Raw: string(raws[i]), Olds: []oldJSON{}}
-		for _, id := range tasks[i].Replaces {
-			olds, ok := found[id]
-			if !ok {
-				e.Olds = []oldJSON{} // gone already: missed
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(tasks[i].Replaces))) {
+			if len(found[id]) < wanted[id] {
+				e.Olds = []oldJSON{} // one is gone already: missed
 				break
 			}
-			e.Olds = append(e.Olds, olds...)
+			e.Olds = append(e.Olds, found[id]...)
 		}
 		list[n] = e
 	}

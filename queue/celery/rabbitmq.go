@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,9 +18,9 @@ import (
 // queue takes it. Safe for concurrent use.
 //
 // What it cannot do: a message on a queue can be neither found nor taken out without
-// disturbing the others, and the server knows no ids. So a batch is published again
-// when its first confirmation was lost, unless the workers already have its tasks; and
-// messages that the app itself left on a queue before a pause are not exchanged.
+// disturbing the others, and the server knows no ids. So while messages wait on the
+// queues, a task that no worker has is in doubt: neither is it made anew, nor is a batch
+// sent again whose confirmation was lost. The workers run what waits; then it is known.
 type RabbitMQ struct {
 	url     string
 	options Options
@@ -95,11 +96,11 @@ func (r *RabbitMQ) publishing(t queue.Task) (amqp.Publishing, error) {
 func (r *RabbitMQ) Publish(ctx context.Context, _ string, tasks []queue.Task) ([]queue.Delivery, error) {
 	ch, err := r.channel(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", queue.ErrNotSent, err)
 	}
 	defer ch.Close()
 	if err := ch.Confirm(false); err != nil {
-		return nil, fmt.Errorf("ask RabbitMQ for confirmations: %w", err)
+		return nil, fmt.Errorf("%w: ask RabbitMQ for confirmations: %w", queue.ErrNotSent, err)
 	}
 	returned := ch.NotifyReturn(make(chan amqp.Return, len(tasks)+1))
 	out := make([]queue.Delivery, len(tasks))
@@ -145,6 +146,9 @@ func (r *RabbitMQ) Publish(ctx context.Context, _ string, tasks []queue.Task) ([
 	return out, nil
 }
 
+// Idempotent implements queue.Publisher: it is not.
+func (r *RabbitMQ) Idempotent() bool { return false }
+
 // Retract implements queue.Publisher: RabbitMQ cannot. A relay that lives has ended its
 // batch by the time that another takes it back; one that lost PostgreSQL in the middle of
 // a publication may still finish that.
@@ -152,22 +156,53 @@ func (r *RabbitMQ) Retract(context.Context, []string) error { return nil }
 
 // Depth implements queue.Inspector; what is reserved RabbitMQ does not tell.
 func (r *RabbitMQ) Depth(ctx context.Context) (queued, reserved int64, err error) {
-	queued, _, err = r.count(ctx)
-	return queued, -1, err
+	queues, err := r.look(ctx)
+	return queues.messages(), -1, err
 }
 
 // Listening says whether a queue has a consumer.
 func (r *RabbitMQ) Listening(ctx context.Context) (bool, error) {
-	_, consumers, err := r.count(ctx)
-	return consumers > 0, err
+	queues, err := r.look(ctx)
+	for _, q := range queues {
+		if q.Consumers > 0 {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
-// count are the messages and the consumers of all queues.
-func (r *RabbitMQ) count(ctx context.Context) (messages, consumers int64, err error) {
+// queues are what the server tells of each queue.
+type queues []amqp.Queue
+
+func (qs queues) messages() (n int64) {
+	for _, q := range qs {
+		n += int64(q.Messages)
+	}
+	return n
+}
+
+// silent counts the consumers that belong to none of the workers that answered.
+func (qs queues) silent(workers []Worker) int {
+	most := 0
+	for _, q := range qs {
+		left := q.Consumers
+		for _, w := range workers {
+			if slices.Contains(w.Queues, q.Name) {
+				left--
+			}
+		}
+		most = max(most, left)
+	}
+	return most
+}
+
+// look counts the messages that wait on each queue, and its consumers.
+func (r *RabbitMQ) look(ctx context.Context) (queues, error) {
+	var all queues
 	for _, name := range r.options.Queues {
 		ch, err := r.channel(ctx)
 		if err != nil {
-			return 0, 0, err
+			return nil, err
 		}
 		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		var missing *amqp.Error
@@ -176,11 +211,11 @@ func (r *RabbitMQ) count(ctx context.Context) (messages, consumers int64, err er
 		}
 		ch.Close()
 		if err != nil {
-			return 0, 0, fmt.Errorf("look at queue %s: %w", name, err)
+			return nil, fmt.Errorf("look at queue %s: %w", name, err)
 		}
-		messages, consumers = messages+int64(q.Messages), consumers+int64(q.Consumers)
+		all = append(all, q)
 	}
-	return messages, consumers, nil
+	return all, nil
 }
 
 // Withdraw implements queue.Inspector: RabbitMQ cannot.
@@ -191,17 +226,37 @@ func (r *RabbitMQ) Withdraw(context.Context, string, func([]queue.Held) ([]bool,
 // Started implements queue.Inspector: the results are kept elsewhere.
 func (r *RabbitMQ) Started(context.Context, []string) ([]queue.Held, error) { return nil, nil }
 
+// Ended implements queue.Inspector: the results are kept elsewhere.
+func (r *RabbitMQ) Ended(context.Context, []string) (map[string]string, error) { return nil, nil }
+
 // Workers implements queue.Inspector.
 func (r *RabbitMQ) Workers(ctx context.Context) (queue.Fleet, error) {
 	a, err := r.ask(ctx, methodRegistered)
 	return a.fleet(), err
 }
 
-// Each implements queue.Inspector: only the workers can tell.
+// Each implements queue.Inspector: only the workers can tell. What they do not have may
+// still wait on a queue, unless those are empty: then the workers are asked once more,
+// since a message may have been on its way to one.
 func (r *RabbitMQ) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fleet, error) {
+	before, err := r.look(ctx)
+	if err != nil {
+		return queue.Fleet{}, err
+	}
 	a, err := r.Ask(ctx)
 	if err != nil {
 		return queue.Fleet{}, err
 	}
-	return a.fleet(), fn(a.held())
+	held := a.held()
+	if before.messages() == 0 && len(a.Workers) > 0 {
+		if a, err = r.Ask(ctx); err != nil {
+			return queue.Fleet{}, err
+		}
+		held = append(held, a.held()...)
+	}
+	f := a.fleet()
+	if n := before.messages(); n > 0 && f.Doubt == "" {
+		f.Doubt = fmt.Sprintf("RabbitMQ cannot show the %d messages that wait on its queues", n)
+	}
+	return f, fn(held)
 }

@@ -3,6 +3,7 @@ package celery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +22,7 @@ const quietAfter = 300 * time.Millisecond
 
 // Ask asks the workers for everything that is needed to know where tasks are.
 func (r *RabbitMQ) Ask(ctx context.Context) (Answers, error) {
-	return r.ask(ctx, methodScheduled, methodReserved, methodActive, methodRegistered)
+	return r.ask(ctx, methodScheduled, methodReserved, methodActive, methodRegistered, methodQueues)
 }
 
 // AskAll asks for their queues and settings as well.
@@ -30,7 +31,9 @@ func (r *RabbitMQ) AskAll(ctx context.Context) (Answers, error) {
 }
 
 // ask broadcasts questions. A mandatory message that comes back says that no worker
-// listens, at once; else it waits until the answers have stopped.
+// listens, at once; else it waits until the answers have stopped. The consumers of the
+// queues tell how many workers there are beside those that answered, if their queues
+// were asked for.
 func (r *RabbitMQ) ask(ctx context.Context, methods ...string) (Answers, error) {
 	ch, err := r.channel(ctx)
 	if err != nil {
@@ -81,7 +84,15 @@ func (r *RabbitMQ) ask(ctx context.Context, methods ...string) (Answers, error) 
 			c.listening = max(c.listening, len(c.workers))
 			wait = quietAfter
 		case <-time.After(wait):
-			return c.answers(), nil
+			a := c.answers()
+			if slices.Contains(methods, methodQueues) {
+				queues, err := r.look(ctx)
+				if err != nil {
+					return Answers{}, err
+				}
+				a.Listening = max(a.Listening, len(a.Workers)+queues.silent(a.Workers))
+			}
+			return a, nil
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"github.com/redis/go-redis/v9"
 
@@ -66,13 +67,13 @@ const walks = 20
 
 // eachQueuedWhole is eachQueued that begins anew where messages were taken out of a
 // list meanwhile: those behind them have moved up, and some would be missed.
-func (r *Redis) eachQueuedWhole(ctx context.Context, fn func([]string) error) error {
+func (r *Redis) eachQueuedWhole(ctx context.Context, fn func(list string, raws []string) error) error {
 	for range walks {
 		before, err := r.client.Get(ctx, r.removals()).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return fmt.Errorf("read the count of removals: %w", err)
 		}
-		err = r.eachQueued(ctx, func(_ string, _ int64, raws []string) (int64, error) { return 0, fn(raws) })
+		err = r.eachQueued(ctx, func(list string, _ int64, raws []string) (int64, error) { return 0, fn(list, raws) })
 		if err != nil {
 			return err
 		}
@@ -87,14 +88,28 @@ func (r *Redis) eachQueuedWhole(ctx context.Context, fn func([]string) error) er
 	return errors.New("read the queues: others take messages out all the time")
 }
 
+// copyOf tells a message from the others of its task: a walk may meet one twice, since
+// new ones come in before it.
+func copyOf(seed maphash.Seed, list, raw string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	_, _ = h.WriteString(list)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(raw)
+	return max(1, h.Sum64())
+}
+
 // Each implements queue.Inspector.
 func (r *Redis) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fleet, error) {
 	var d decoder
-	err := r.eachQueuedWhole(ctx, func(raws []string) error {
+	seed := maphash.MakeSeed()
+	err := r.eachQueuedWhole(ctx, func(list string, raws []string) error {
 		chunk := make([]queue.Held, 0, len(raws))
 		for _, raw := range raws {
 			if m, _ := d.decode(raw); m.TaskID != "" || m.JobID != 0 {
-				chunk = append(chunk, m.held(queue.PlaceQueued))
+				h := m.held(queue.PlaceQueued)
+				h.Copy = copyOf(seed, list, raw)
+				chunk = append(chunk, h)
 			}
 		}
 		return fn(chunk)
@@ -120,7 +135,12 @@ func (r *Redis) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fl
 		workers = answers
 	}
 	fleet := workers.fleet()
-	fleet.Complete = true
+	if fleet.Doubt == "" {
+		var err error
+		if fleet.Doubt, err = r.restarted(ctx); err != nil {
+			return queue.Fleet{}, err
+		}
+	}
 	return fleet, r.tell(ctx, reserved, fleet.Silent == 0, fn)
 }
 
@@ -166,7 +186,5 @@ func (r *Redis) Workers(ctx context.Context) (queue.Fleet, error) {
 	if err != nil {
 		return queue.Fleet{}, err
 	}
-	f := w.fleet()
-	f.Complete = true
-	return f, nil
+	return w.fleet(), nil
 }

@@ -40,6 +40,11 @@ type Options struct {
 	// AnswerTimeout is how long a worker that listens may take to answer. 1 s when zero.
 	AnswerTimeout time.Duration
 
+	// WorkersReturn is how long workers may take to come back to a Redis that has started:
+	// until then nobody who listens does not mean that nobody is alive. Kombu waits up to
+	// 30 s between two tries (Connection.ensure_connection). Zero for no time.
+	WorkersReturn time.Duration
+
 	// Remember is how long a published batch is known to the broker, so that it is not
 	// published again. 7 days when zero.
 	Remember time.Duration

@@ -3,6 +3,7 @@ package celery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -17,20 +18,23 @@ type window struct {
 // windowBytes bounds what a window remembers.
 const windowBytes = 16 << 20
 
-func (w *window) take(ids []string) (found map[string][]oldJSON, missing map[string]bool) {
+// take returns what it remembers of the tasks that are wanted, and how many messages of
+// each are still to be found.
+func (w *window) take(wanted map[string]int) (found map[string][]oldJSON, missing map[string]int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	found, missing = map[string][]oldJSON{}, map[string]bool{}
-	for _, id := range ids {
+	found, missing = map[string][]oldJSON{}, map[string]int{}
+	for id, n := range wanted {
 		if olds, ok := w.byID[id]; ok {
 			found[id] = olds
 			delete(w.byID, id)
 			for _, o := range olds {
 				w.bytes -= len(o.Raw)
 			}
-			continue
 		}
-		missing[id] = true
+		if n -= len(found[id]); n > 0 {
+			missing[id] = n
+		}
 	}
 	return found, missing
 }
@@ -45,13 +49,22 @@ func (w *window) put(id string, o oldJSON) {
 	w.bytes += len(o.Raw)
 }
 
-// locate finds the messages of the given tasks on the queues and among the reserved
-// ones, all of them where a task has several. It reads the lists from the tail, where
-// the oldest are, and stops when all are found.
-func (r *Redis) locate(ctx context.Context, ids []string) (map[string][]oldJSON, error) {
-	found, missing := r.window.take(ids)
+// locate finds the messages of tasks on the queues and among the reserved ones, as many
+// as are wanted of each. It reads the lists from the tail, where the oldest are, and
+// stops when all are found.
+func (r *Redis) locate(ctx context.Context, wanted map[string]int) (map[string][]oldJSON, error) {
+	found, missing := r.window.take(wanted)
 	if len(missing) == 0 {
 		return found, nil
+	}
+	hit := func(id string, old oldJSON) {
+		if slices.Contains(found[id], old) {
+			return // the same message again: the list has moved
+		}
+		found[id] = append(found[id], old)
+		if missing[id]--; missing[id] == 0 {
+			delete(missing, id)
+		}
 	}
 	var d decoder
 	for _, l := range r.lists() {
@@ -62,15 +75,11 @@ func (r *Redis) locate(ctx context.Context, ids []string) (map[string][]oldJSON,
 			}
 			for _, raw := range raws {
 				m, _ := d.decode(raw)
-				old := oldJSON{List: l, Raw: raw}
-				if missing[m.TaskID] {
-					found[m.TaskID] = append(found[m.TaskID], old)
+				if old := (oldJSON{List: l, Raw: raw}); missing[m.TaskID] > 0 {
+					hit(m.TaskID, old)
 				} else if m.TaskID != "" && found[m.TaskID] == nil {
 					r.window.put(m.TaskID, old)
 				}
-			}
-			for id := range found {
-				delete(missing, id)
 			}
 			if len(raws) < readAtOnce {
 				break
@@ -81,8 +90,8 @@ func (r *Redis) locate(ctx context.Context, ids []string) (map[string][]oldJSON,
 		return found, nil
 	}
 	err := r.eachReserved(ctx, func(tag, raw string) error {
-		if m, _ := decode(raw); missing[m.TaskID] {
-			found[m.TaskID] = append(found[m.TaskID], oldJSON{Tag: tag})
+		if m, _ := decode(raw); missing[m.TaskID] > 0 {
+			hit(m.TaskID, oldJSON{Tag: tag})
 		}
 		return nil
 	})

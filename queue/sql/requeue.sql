@@ -1,5 +1,5 @@
 -- Puts jobs into the outbox again that are still as they were seen. A superseded job's
--- row does not hold the task that it waits for.
+-- row does not hold the task that it waits for. Counts how often that was.
 -- $1 epoch, $2 job ids, $3 task ids, $4 statuses, $5 jobs a batch
 WITH was AS (
     SELECT * FROM unnest($2::int[], $3::text[], $4::text[]) AS u (id, task_id, status)
@@ -10,6 +10,9 @@ WITH was AS (
     WHERE j.id = was.id AND j.status::text = was.status
       AND (was.status = 'CANCELLED' OR j.task_id IS NOT DISTINCT FROM nullif(was.task_id, ''))
     RETURNING j.id, j.task_id, was.task_id AS old_task_id
+), counted AS (
+    INSERT INTO leadgenctl.lost_tasks AS t (job_id, times) SELECT id, 1 FROM resumed
+    ON CONFLICT (job_id) DO UPDATE SET times = t.times + 1
 ), held AS (
     DELETE FROM leadgenctl.held_jobs WHERE job_id IN (SELECT id FROM resumed)
 ), superseded AS (

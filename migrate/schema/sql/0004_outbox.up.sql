@@ -24,12 +24,13 @@ CREATE INDEX outbox_pending ON leadgenctl.outbox (id) WHERE published_at IS NULL
 
 -- How a resume is paced, so that one that was killed can be continued.
 CREATE TABLE leadgenctl.resumes (
-    epoch bigint PRIMARY KEY REFERENCES leadgenctl.breaker_transitions (epoch),
+    epoch bigint PRIMARY KEY, -- 0 where the breaker was never open
     canary bigint NOT NULL DEFAULT 0,
     canary_wait interval NOT NULL DEFAULT '0',
     rate double precision NOT NULL DEFAULT 0, -- jobs a second; 0 for no limit
     batch bigint NOT NULL DEFAULT 0,
     canary_done boolean NOT NULL DEFAULT false,
+    canary_resumed bigint NOT NULL DEFAULT 0,
     jobs_resumed bigint NOT NULL DEFAULT 0,
     started_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
@@ -60,6 +61,12 @@ CREATE TABLE leadgenctl.superseded_jobs (
     lead_id text,
     epoch bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT now()
+);
+
+-- How often the task of a job was lost after it was published.
+CREATE TABLE leadgenctl.lost_tasks (
+    job_id integer PRIMARY KEY,
+    times integer NOT NULL
 );
 
 -- Jobs whose task could not be created.

@@ -44,7 +44,7 @@ INSERT INTO leadgenctl.job_guard (mode, condition) VALUES ('observe', $condition
     OLD.status = 'PROCESSING' AND NEW.status IN ('PENDING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED') OR
     OLD.status = 'PAUSED' AND NEW.status IN ('PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'CANCELLED') OR
     OLD.status = 'FAILED' AND NEW.status IN ('PENDING') OR
-    OLD.status = 'CANCELLED' AND NEW.status IN ('PENDING'))$condition$);
+    OLD.status = 'CANCELLED' AND NEW.status IN ('PENDING', 'FAILED'))$condition$);
 
 -- takes: SHARE ROW EXCLUSIVE on jobs, looks at no row
 CREATE TRIGGER leadgenctl_job_guard AFTER UPDATE OF status ON jobs
@@ -53,7 +53,7 @@ FOR EACH ROW WHEN (OLD.status <> NEW.status AND NOT (
     OLD.status = 'PROCESSING' AND NEW.status IN ('PENDING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED') OR
     OLD.status = 'PAUSED' AND NEW.status IN ('PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'CANCELLED') OR
     OLD.status = 'FAILED' AND NEW.status IN ('PENDING') OR
-    OLD.status = 'CANCELLED' AND NEW.status IN ('PENDING')))
+    OLD.status = 'CANCELLED' AND NEW.status IN ('PENDING', 'FAILED')))
 EXECUTE FUNCTION leadgenctl.guard_job();
 
 -- Holds for every row that the app can read: its own enumeration has no such label.
