@@ -13,6 +13,7 @@ import (
 type applied struct {
 	epoch           int64 // of the log's last transition
 	paused, resumed int64
+	undone          int64
 	ramp            bool // the jobs are to be resumed at a pace, after this transaction
 	findings        []Finding
 }
@@ -42,7 +43,7 @@ func (m *Manager) apply(ctx context.Context, tx pgx.Tx, entries []entry, t break
 		return a, err
 	}
 	a.findings = strays(now, t, a)
-	return a, markApplied(ctx, tx, now.Epoch, a.paused+a.resumed)
+	return a, markApplied(ctx, tx, now.Epoch, a.paused+a.resumed+a.undone)
 }
 
 // applyClosed resumes the paused jobs, or prepares a ramp that does.
@@ -71,6 +72,11 @@ func (m *Manager) applyClosed(ctx context.Context, tx pgx.Tx, now entry, ro *Res
 	if now.Epoch == 0 && ro == nil {
 		a.findings, err = leftToOthers(ctx, tx)
 		return err
+	}
+	if ro != nil && ro.undo != nil {
+		if a.undone, err = undo(ctx, tx, ro.undo); err != nil {
+			return err
+		}
 	}
 	if err := m.findLeads(ctx, tx, Paused); err != nil {
 		return err

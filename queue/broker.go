@@ -112,9 +112,16 @@ type Inspector interface {
 	// results are kept in the broker, with Celery's word for it.
 	Ended(ctx context.Context, taskIDs []string) (map[string]string, error)
 
+	// Queued calls fn with the queued tasks, in chunks, and asks no worker.
+	Queued(ctx context.Context, fn func([]Held) error) error
+
 	// Withdraw takes the queued messages out for which choose returns true, and keeps
 	// their bytes; it reads the queues in chunks. It returns how many.
 	Withdraw(ctx context.Context, reason string, choose func(chunk []Held) ([]bool, error)) (int64, error)
+
+	// PutBack puts withdrawn messages back on their queues, to the byte, for whose tasks
+	// choose returns true, unless another task took their place. It returns how many.
+	PutBack(ctx context.Context, choose func(taskID string) bool) (int64, error)
 
 	// Depth counts the messages on the queues, and those that are reserved (-1 where
 	// the broker does not tell).

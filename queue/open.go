@@ -65,7 +65,12 @@ func (m *Manager) Close(ctx context.Context, o breaker.CloseOptions, ro ResumeOp
 		return Result{}, err
 	}
 	m.settings.Step("queue.close.redis")
-	ro.Continue = !ro.paced()
+	ro.Continue = !ro.paced() && !ro.Undo
+	if ro.Undo {
+		if ro.undo, err = m.putBack(ctx); err != nil {
+			return m.partial(Result{Transition: t}, err)
+		}
+	}
 	return m.follow(ctx, last, before, t, &ro)
 }
 
@@ -94,7 +99,7 @@ func (m *Manager) follow(ctx context.Context, last entry, before, t breaker.Tran
 		return m.partial(r, err)
 	}
 	m.settings.Step("queue." + verb(t.State) + ".committed")
-	r.JobsPaused, r.JobsResumed = a.paused, a.resumed
+	r.JobsPaused, r.JobsResumed, r.JobsUndone = a.paused, a.resumed, a.undone
 	r.Findings = append(r.Findings, a.findings...)
 	if t.State == breaker.Open || m.settings.Broker == nil && !a.ramp {
 		return r, nil

@@ -9,6 +9,7 @@ type Result struct {
 
 	JobsPaused  int64 // PENDING and PROCESSING jobs that became PAUSED
 	JobsResumed int64 // PAUSED jobs that became PENDING
+	JobsUndone  int64 // PAUSED jobs that became what they were, with their own task
 	JobsLeft    int64 // jobs that are still PAUSED where a resume stopped
 
 	Dispatched

@@ -26,6 +26,13 @@ type ResumeOptions struct {
 	Rate       float64
 	Batch      int64
 
+	// Undo makes a job what it was before the pause, with its own task, where that is
+	// still queued or with a worker; messages that were withdrawn go back first. Only what
+	// is left is resumed.
+	Undo bool
+
+	undo *survey // where the jobs' own tasks are, for Undo
+
 	// Continue goes on with a paced resume that was interrupted, at its own pace.
 	Continue bool
 }
@@ -39,6 +46,8 @@ func (o ResumeOptions) Validate() error {
 		return errors.New("the rate is no number of jobs a second")
 	case o.Canary < 0 || o.CanaryWait < 0 || o.Rate < 0 || o.Batch < 0:
 		return errors.New("the canary, its wait, the rate and the batch cannot be negative")
+	case o.Undo && (o.paced() || o.Continue):
+		return errors.New("a pause is undone at once: it has no pace")
 	case o.CanaryWait > 0 && o.Canary == 0:
 		return errors.New("a canary wait needs a canary")
 	case o.Continue && o.paced():

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/leadgenctl/leadgenctl/breaker"
 )
 
@@ -52,40 +54,59 @@ func (m *Manager) Status(ctx context.Context) (State, error) {
 	return s, nil
 }
 
-// WithdrawPaused takes the messages of paused jobs off the queues, so that workers
-// which do not look at the breaker cannot run them. It returns how many; their bytes
-// are kept by the broker's side.
+// WithdrawPaused takes the messages of paused jobs off the queues, so that workers which
+// do not look at the breaker cannot run them. It returns how many; their bytes are kept
+// by the broker's side.
 func (m *Manager) WithdrawPaused(ctx context.Context) (int64, error) {
 	if m.settings.Broker == nil {
 		return 0, ErrNoBroker
 	}
-	n, err := m.settings.Broker.Withdraw(ctx, "paused", func(chunk []Held) ([]bool, error) {
-		ids, jobs := make([]string, len(chunk)), make([]int64, len(chunk))
-		for i, h := range chunk {
-			ids[i], jobs[i] = h.TaskID, h.JobID
-		}
-		rows, err := m.pool.Query(ctx, `SELECT id, coalesce(task_id, '') FROM jobs WHERE status = 'PAUSED' AND (id = ANY ($1::int[]) OR task_id = ANY ($2::text[]))`, jobs, ids)
-		if err != nil {
-			return nil, databaseError("look for paused jobs", err)
-		}
-		paused, tasks := map[int64]bool{}, map[string]bool{}
-		for rows.Next() {
-			var id int64
-			var task string
-			if err := rows.Scan(&id, &task); err != nil {
-				rows.Close()
-				return nil, databaseError("look for paused jobs", err)
-			}
-			paused[id] = true
-			if task != "" {
-				tasks[task] = true
+	return m.settings.Broker.Withdraw(ctx, "paused", func(chunk []Held) ([]bool, error) {
+		return m.ofJobs(ctx, chunk, "status = 'PAUSED'")
+	})
+}
+
+// WithdrawablePaused counts the messages that WithdrawPaused would take off the queues if
+// the breaker were open, and changes nothing.
+func (m *Manager) WithdrawablePaused(ctx context.Context) (n int64, err error) {
+	if m.settings.Broker == nil {
+		return 0, ErrNoBroker
+	}
+	err = m.settings.Broker.Queued(ctx, func(chunk []Held) error {
+		take, err := m.ofJobs(ctx, chunk, "status IN ('PENDING', 'PROCESSING', 'PAUSED')")
+		for _, t := range take {
+			if t {
+				n++
 			}
 		}
-		take := make([]bool, len(chunk))
-		for i, h := range chunk {
-			take[i] = h.JobID != 0 && m.runs(h.Name) && paused[h.JobID] || tasks[h.TaskID]
-		}
-		return take, databaseError("look for paused jobs", rows.Err())
+		return err
 	})
 	return n, err
+}
+
+// ofJobs says which of some queued tasks belong to jobs of a condition.
+func (m *Manager) ofJobs(ctx context.Context, chunk []Held, condition string) ([]bool, error) {
+	ids, jobs := make([]string, len(chunk)), make([]int64, len(chunk))
+	for i, h := range chunk {
+		ids[i], jobs[i] = h.TaskID, h.JobID
+	}
+	rows, err := m.pool.Query(ctx, `SELECT id, coalesce(task_id, '') FROM jobs WHERE `+condition+` AND (id = ANY ($1::bigint[]) OR task_id = ANY ($2::text[]))`, jobs, ids)
+	if err != nil {
+		return nil, databaseError("look whose messages are queued", err)
+	}
+	found, tasks := map[int64]bool{}, map[string]bool{}
+	var id int64
+	var task string
+	_, err = pgx.ForEachRow(rows, []any{&id, &task}, func() error {
+		found[id] = true
+		if task != "" {
+			tasks[task] = true
+		}
+		return nil
+	})
+	take := make([]bool, len(chunk))
+	for i, h := range chunk {
+		take[i] = h.JobID != 0 && m.runs(h.Name) && found[h.JobID] || tasks[h.TaskID]
+	}
+	return take, databaseError("look whose messages are queued", err)
 }

@@ -35,7 +35,7 @@ func leadgenctl(t *testing.T, env []string, args ...string) result {
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return slices.ContainsFunc(ownVariables, func(p string) bool { return strings.HasPrefix(e, p) })
-	}), append([]string{"HOME=" + cmd.Dir}, env...)...)
+	}), append([]string{"HOME=" + cmd.Dir, "LEADGENCTL_WORKERS_RETURN=0s"}, env...)...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	start := time.Now()

@@ -3,18 +3,26 @@ package config
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/leadgenctl/leadgenctl/queue"
 )
 
+// DefaultWorkersReturn is a little more than kombu waits between two tries at most.
+const DefaultWorkersReturn = 35 * time.Second
+
+const envWorkersReturn = "LEADGENCTL_WORKERS_RETURN"
+
 // celerySettings are the file's section "celery", at the top level or in a context.
 type celerySettings struct {
 	DefaultQueue *string                 `yaml:"default-queue"`
 	Queues       []string                `yaml:"queues"`
 	MaxAttempts  *int                    `yaml:"max-attempts"`
+	Return       *time.Duration          `yaml:"workers-return"`
 	Transport    *Transport              `yaml:"broker-transport-options"`
 	Tasks        map[string]taskSettings `yaml:"tasks"`
 }
@@ -49,7 +57,7 @@ type taskSettings struct {
 // fillCelery takes the sections in order: what comes later wins. Job types that are
 // not named keep the platform's own tasks.
 func (c *Config) fillCelery(sections ...*celerySettings) error {
-	c.Tasks = queue.DefaultTasks()
+	c.Tasks, c.WorkersReturn = queue.DefaultTasks(), DefaultWorkersReturn
 	for _, s := range sections {
 		if s == nil {
 			continue
@@ -64,6 +72,9 @@ func (c *Config) fillCelery(sections ...*celerySettings) error {
 			if c.MaxAttempts = *s.MaxAttempts; c.MaxAttempts < 1 {
 				return fmt.Errorf("celery.max-attempts is %d; it must be at least 1", c.MaxAttempts)
 			}
+		}
+		if s.Return != nil {
+			c.WorkersReturn = *s.Return
 		}
 		if s.Transport != nil {
 			if err := s.Transport.validate(); err != nil {
@@ -81,6 +92,16 @@ func (c *Config) fillCelery(sections ...*celerySettings) error {
 			}
 			c.Tasks[queue.JobType(name)] = spec
 		}
+	}
+	if s := os.Getenv(envWorkersReturn); s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			return fmt.Errorf("%s=%q is no duration such as 35s", envWorkersReturn, s)
+		}
+		c.WorkersReturn = d
+	}
+	if c.WorkersReturn < 0 {
+		return fmt.Errorf("celery.workers-return is %s; it cannot be negative", c.WorkersReturn)
 	}
 	return nil
 }

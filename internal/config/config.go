@@ -50,6 +50,9 @@ type Config struct {
 	MaxAttempts  int      // 0 for the default
 	Transport    Transport
 
+	// WorkersReturn is how long workers may take to come back to a broker that has started.
+	WorkersReturn time.Duration
+
 	// Sources says for each setting where its value came from, for `config view`.
 	Sources map[string]string
 }

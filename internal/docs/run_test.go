@@ -71,7 +71,7 @@ func newSandbox(t *testing.T) *sandbox {
 	return &sandbox{dir: filepath.Join(dir, "work"), env: append(os.Environ(),
 		"HOME="+filepath.Join(dir, "home"), "XDG_CONFIG_HOME=", "XDG_STATE_HOME=", "XDG_DATA_HOME=", "LEADGENCTL_CONFIG=",
 		"PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"),
-		"LEADGENCTL_DATABASE_URL="+db.URL, "LEADGENCTL_REDIS_URL="+redis.URL, "LEADGENCTL_BROKER_URL="+redis.URL)}
+		"LEADGENCTL_DATABASE_URL="+db.URL, "LEADGENCTL_REDIS_URL="+redis.URL, "LEADGENCTL_BROKER_URL="+redis.URL, "LEADGENCTL_WORKERS_RETURN=0s")}
 }
 
 var expectation = regexp.MustCompile(`\s+#\s*(?:exit (\d+)|(Ctrl-C))\s*$`)

@@ -39,7 +39,7 @@ func NewCLI(t testing.TB, databaseURL, redisURL string) *CLI {
 func (c *CLI) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(Binary(c.t), args...)
 	cmd.Dir = c.Dir
-	cmd.Env = append([]string{"HOME=" + c.Dir, "PATH=" + os.Getenv("PATH"), "LEADGENCTL_ACTOR=tester@host"}, c.Env...)
+	cmd.Env = append([]string{"HOME=" + c.Dir, "PATH=" + os.Getenv("PATH"), "LEADGENCTL_ACTOR=tester@host", "LEADGENCTL_WORKERS_RETURN=0s"}, c.Env...)
 	return cmd
 }
 

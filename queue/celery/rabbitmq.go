@@ -223,6 +223,14 @@ func (r *RabbitMQ) Withdraw(context.Context, string, func([]queue.Held) ([]bool,
 	return 0, fmt.Errorf("take messages out of a queue on RabbitMQ: %w", errors.ErrUnsupported)
 }
 
+// Queued implements queue.Inspector: RabbitMQ cannot.
+func (r *RabbitMQ) Queued(context.Context, func([]queue.Held) error) error {
+	return fmt.Errorf("look for messages in a queue on RabbitMQ: %w", errors.ErrUnsupported)
+}
+
+// PutBack implements queue.Inspector: nothing can have been withdrawn.
+func (r *RabbitMQ) PutBack(context.Context, func(string) bool) (int64, error) { return 0, nil }
+
 // Started implements queue.Inspector: the results are kept elsewhere.
 func (r *RabbitMQ) Started(context.Context, []string) ([]queue.Held, error) { return nil, nil }
 

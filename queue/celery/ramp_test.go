@@ -3,6 +3,7 @@ package celery_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -282,5 +283,77 @@ func TestAJobWithoutItsLeadFails(t *testing.T) {
 	n, d, err := p.queue.Retry(t.Context(), queue.RetryOptions{FailedSince: time.Now().Add(-time.Hour)})
 	if err != nil || n != 1 || d.TasksCreated != 1 || p.depth(t) != 1 {
 		t.Fatalf("%d, %+v, %v", n, d, err)
+	}
+}
+
+// A ramp is one process' work: a second one is refused while it lives, and reconcile
+// does not call it interrupted. A canary that was interrupted goes on where it was.
+func TestARampIsOneProcessesWork(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t, queue.Settings{})
+	p.pending(t, 20)
+	p.open(t)
+	ctx, die := context.WithCancel(t.Context())
+	m := p.with(t, queue.Settings{Broker: p.broker, Step: once("queue.ramp.canary", func() {
+		if _, err := p.queue.ResumeAllJobsOnBreakerClose(t.Context(), queue.ResumeOptions{Continue: true}); !errors.Is(err, queue.ErrRampAtWork) {
+			t.Errorf("a second ramp: %v", err)
+		}
+		if r, err := p.queue.Reconcile(t.Context()); err != nil || len(r.Findings) != 1 || r.Findings[0].Loud || r.Findings[0].Kind != queue.FoundRamp {
+			t.Errorf("reconcile: %+v, %v", r, err)
+		}
+		die()
+	})})
+	if r, err := m.Close(ctx, breaker.CloseOptions{}, queue.ResumeOptions{Canary: 5, CanaryWait: time.Hour}); err == nil || r.JobsResumed != 5 || r.JobsLeft != 15 {
+		t.Fatalf("the canary was not interrupted: %+v, %v", r, err)
+	}
+	p.exec(t, "UPDATE leadgenctl.resumes SET canary_wait = '0'")
+	watched := p.with(t, queue.Settings{Broker: p.broker, Step: once("queue.ramp.canary", func() {
+		if err := p.db.Expect("SELECT count(*) = 15 FROM jobs WHERE status = 'PAUSED'"); err != nil {
+			t.Errorf("the canary began anew: %v", err)
+		}
+	})})
+	if r, err := watched.ResumeAllJobsOnBreakerClose(t.Context(), queue.ResumeOptions{Continue: true}); err != nil || r.JobsResumed != 15 || r.JobsLeft != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// Jobs that the old breakers paused are resumed at a pace, too: the global one was never open.
+func TestARampWithoutATransition(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t, queue.Settings{})
+	p.pending(t, 4)
+	p.exec(t, "UPDATE jobs SET status = 'PAUSED'")
+	m := p.with(t, queue.Settings{Broker: p.broker, Step: once("queue.ramp.canary", func() {
+		if err := p.db.Expect("SELECT count(*) = 3 FROM jobs WHERE status = 'PAUSED'"); err != nil {
+			t.Error(err)
+		}
+	})})
+	if r, err := m.ResumeAllJobsOnBreakerClose(t.Context(), queue.ResumeOptions{Canary: 1}); err != nil || r.JobsResumed != 4 || p.depth(t) != 4 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A rate that is no number is refused, not taken for none.
+func TestAPaceIsANumber(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{math.NaN(), math.Inf(1), -1} {
+		if err := (queue.ResumeOptions{Rate: rate}).Validate(); err == nil {
+			t.Errorf("%v is accepted", rate)
+		}
+	}
+}
+
+// Only the tasks of the jobs at hand have to be known: an unknown one of another type is
+// no reason to leave them in the outbox.
+func TestAnUnregisteredTaskOfAnotherTypeMattersNot(t *testing.T) {
+	t.Parallel()
+	specs := queue.DefaultTasks()
+	specs[queue.CleanupCampaign] = queue.TaskSpec{Task: "not_deployed_yet_task"}
+	p := newPlatform(t, queue.Settings{Tasks: specs})
+	p.pending(t, 1)
+	p.worker(t, servers.CeleryOptions{})
+	p.open(t)
+	if r := p.close(t); r.TasksCreated != 1 {
+		t.Errorf("%+v", r)
 	}
 }

@@ -153,7 +153,12 @@ func (p *platform) messages(t *testing.T) []map[string]any {
 // queueOld puts the old message of each job on the queue, as the app did.
 func (p *platform) queueOld(t *testing.T, where string) {
 	t.Helper()
-	testenv.RunCelery(t, p.redis.URL(0), p.db.URL, fmt.Sprintf(`
+	p.queueOldOn(t, p.redis.URL(0), where)
+}
+
+func (p *platform) queueOldOn(t *testing.T, url, where string) {
+	t.Helper()
+	testenv.RunCelery(t, url, p.db.URL, fmt.Sprintf(`
 import leadgen_worker as w
 with w.database().cursor() as c:
     c.execute("SELECT id, task_id, job_type, campaign_id FROM jobs WHERE %s ORDER BY id")

@@ -146,3 +146,28 @@ func (r *Redis) Restore(ctx context.Context, b Batch, choose func([]Kept) ([]boo
 	}
 	return n, nil
 }
+
+// PutBack implements queue.Inspector.
+func (r *Redis) PutBack(ctx context.Context, choose func(taskID string) bool) (total int64, err error) {
+	batches, err := r.Batches(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range batches {
+		if b.Quarantined {
+			continue
+		}
+		n, err := r.Restore(ctx, b, func(kept []Kept) ([]bool, error) {
+			out := make([]bool, len(kept))
+			for i, k := range kept {
+				out[i] = k.ReplacedBy == "" && choose(k.TaskID)
+			}
+			return out, nil
+		})
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}

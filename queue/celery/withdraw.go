@@ -16,6 +16,19 @@ var withdrawLua string
 
 var withdrawScript = redis.NewScript(withdrawLua)
 
+// Queued implements queue.Inspector.
+func (r *Redis) Queued(ctx context.Context, fn func([]queue.Held) error) error {
+	var d decoder
+	return r.eachQueued(ctx, func(_ string, _ int64, raws []string) (int64, error) {
+		chunk := make([]queue.Held, len(raws))
+		for i, raw := range raws {
+			m, _ := d.decode(raw)
+			chunk[i] = m.held(queue.PlaceQueued)
+		}
+		return 0, fn(chunk)
+	})
+}
+
 // Withdraw implements queue.Inspector. What is taken out is kept, byte for byte, in a
 // list of its own under leadgenctl:withdrawn:….
 func (r *Redis) Withdraw(ctx context.Context, reason string, choose func([]queue.Held) ([]bool, error)) (int64, error) {

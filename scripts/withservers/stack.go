@@ -126,6 +126,7 @@ func (s *stack) startPlatform(ctx context.Context, worker bool) error {
 	// A configuration of the developer's own must not lead the commands elsewhere,
 	// nor snapshots of a playground lie among those of a real platform.
 	s.env = append(s.env, "LEADGENCTL_DATABASE_URL="+database, "LEADGENCTL_REDIS_URL="+r.URL(0), "LEADGENCTL_BROKER_URL="+r.URL(0),
+		"LEADGENCTL_WORKERS_RETURN=0s", // these servers have only just started
 		"LEADGENCTL_CONFIG=/dev/null", "XDG_STATE_HOME="+filepath.Join(s.dir, "state"))
 	if exe, err := os.Executable(); err == nil {
 		s.env = append(s.env, "WITHSERVERS="+exe) // for -attach

@@ -7,6 +7,7 @@ import (
 
 	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
+	"github.com/leadgenctl/leadgenctl/internal/exit"
 )
 
 type closeOptions struct {
@@ -14,6 +15,7 @@ type closeOptions struct {
 	reason           string
 	dryRun           bool
 	replaceMalformed bool
+	undo             bool
 	pace             cmdutil.ResumeFlags
 }
 
@@ -32,14 +34,19 @@ are resumed.
 
 A ramp (--canary, --rate, --batch) resumes some jobs first and the rest at a pace.
 It stops by itself when the breaker opens again, and leaves the rest paused; one
-that was interrupted goes on with "leadgenctl queue resume --continue".`,
-		Example: "  leadgenctl breaker close --reason \"Apollo is back\"\n  leadgenctl breaker close --dry-run\n  leadgenctl breaker close --canary 20 --canary-wait 30s --rate 50",
+that was interrupted goes on with "leadgenctl queue resume --continue".
+
+With --undo a pause that was a mistake is undone: withdrawn messages go back to their
+queues, and each job whose own task is still queued or with a worker becomes what it
+was, with the error text that it had. Only what is left is resumed.`,
+		Example: "  leadgenctl breaker close --undo --reason \"opened by mistake\"\n  leadgenctl breaker close --reason \"Apollo is back\"\n  leadgenctl breaker close --dry-run\n  leadgenctl breaker close --canary 20 --canary-wait 30s --rate 50",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why; kept in the history")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().BoolVar(&o.replaceMalformed, "replace-malformed", false, "replace a value that is not a breaker; it is kept in the history")
+	cmd.Flags().BoolVar(&o.undo, "undo", false, "make the jobs what they were before the pause, with their own tasks")
 	o.pace.Add(cmd)
 	return cmd
 }
@@ -48,6 +55,10 @@ func runClose(ctx context.Context, o closeOptions) error {
 	pace, err := o.pace.Options(o.f)
 	if err != nil {
 		return err
+	}
+	pace.Undo = o.undo
+	if err := pace.Validate(); err != nil {
+		return exit.Usagef("--undo: %w", err)
 	}
 	b, err := connect(ctx, o.f)
 	if err != nil {

@@ -44,7 +44,7 @@ func newPlatform(t *testing.T, statuses ...string) *platform {
 		t.Fatal(err)
 	}
 	home := t.TempDir()
-	p.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_CONFIG_HOME=" + home, "LEADGENCTL_REDIS_URL=" + p.redis.URL, "LEADGENCTL_DATABASE_URL=" + p.db.URL}
+	p.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_CONFIG_HOME=" + home, "LEADGENCTL_REDIS_URL=" + p.redis.URL, "LEADGENCTL_DATABASE_URL=" + p.db.URL, "LEADGENCTL_WORKERS_RETURN=0s"}
 	return p
 }
 

@@ -3,6 +3,7 @@ package breakercmd
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -57,7 +58,7 @@ func must(err error) {
 }
 
 func runOpen(ctx context.Context, o openOptions) error {
-	if o.reason == "" {
+	if strings.TrimSpace(o.reason) == "" {
 		return exit.Usagef("--reason is empty; say why the breaker is opened")
 	}
 	db := connecting(ctx, o.f)
@@ -66,7 +67,7 @@ func runOpen(ctx context.Context, o openOptions) error {
 		return err
 	}
 	if o.dryRun {
-		return plan(ctx, o.f, b, breaker.Open, o.reason, o.service)
+		return planWith(ctx, o.f, b, breaker.Open, o.reason, o.service, func(r *result) error { return o.planWithdraw(ctx, b, db, r) })
 	}
 	opts := breaker.OpenOptions{Reason: o.reason, Service: o.service, ReplaceMalformed: o.replaceMalformed}
 	var first breaker.Transition
@@ -105,6 +106,24 @@ func runOpen(ctx context.Context, o openOptions) error {
 		err = exit.WithHint(exit.Partialf("the jobs are paused, but their messages were not all withdrawn: %w", err), "run the same command again")
 	}
 	return errors.Join(showWith(o.f, r, breaker.Open, nil, func(out *result) { out.MessagesWithdrawn = &n }), err)
+}
+
+// planWithdraw says how many messages would be taken off the queue.
+func (o openOptions) planWithdraw(ctx context.Context, b *breaker.Breaker, db <-chan connection, r *result) error {
+	c := <-db
+	if !o.withdraw || c.err != nil {
+		return nil // the jobs could not be counted either, which is said
+	}
+	m, err := newManager(o.f, c.pool, b, nil)
+	if err != nil {
+		return err
+	}
+	n, err := m.WithdrawablePaused(ctx)
+	if err != nil {
+		return exit.Partialf("the messages could not be counted: %w", cmdutil.Explain(err))
+	}
+	r.MessagesWithdrawn = &n
+	return nil
 }
 
 type connection struct {

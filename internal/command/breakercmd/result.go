@@ -36,12 +36,13 @@ type result struct {
 
 // tasks are what became of the resumed jobs' tasks.
 type tasks struct {
-	JobsLeft         int64 `json:"jobs_left"` // still paused, where a ramp stopped
+	JobsLeft         int64 `json:"jobs_left"`             // still paused, where a ramp stopped
+	JobsUndone       int64 `json:"jobs_undone,omitempty"` // what they were before the pause, with their own tasks
 	TasksCreated     int64 `json:"tasks_created"`
 	TasksReused      int64 `json:"tasks_reused"`
 	JobsStillRunning int64 `json:"jobs_still_running"`
 	JobsFailed       int64 `json:"jobs_failed"`
-	JobsUnknown      int64 `json:"jobs_unknown"` // a worker that does not answer may have the task
+	JobsUnknown      int64 `json:"jobs_unknown"` // it is not known where the task is
 	OutboxPending    int64 `json:"outbox_pending"`
 }
 
@@ -52,7 +53,7 @@ func resultOf(r queue.Result, wanted breaker.State) result {
 		ClosedAt: moment(t.ClosedAt), Reason: t.Reason, Service: t.Service, Actor: t.Actor, Findings: r.Findings}
 	out.setJobs(wanted, r.JobsPaused, r.JobsResumed)
 	if d := r.Dispatched; wanted == breaker.Closed {
-		out.tasks = &tasks{r.JobsLeft, d.TasksCreated, d.TasksReused, d.JobsStillRunning, d.JobsFailed, d.JobsUnknown, d.OutboxPending}
+		out.tasks = &tasks{r.JobsLeft, r.JobsUndone, d.TasksCreated, d.TasksReused, d.JobsStillRunning, d.JobsFailed, d.JobsUnknown, d.OutboxPending}
 	}
 	return out
 }
@@ -84,6 +85,11 @@ func planned(st breaker.Status, wanted breaker.State, reason, service, actor str
 
 // plan shows what a change to wanted would do, and does not do it.
 func plan(ctx context.Context, f *cmdutil.Factory, b *breaker.Breaker, wanted breaker.State, reason, service string) error {
+	return planWith(ctx, f, b, wanted, reason, service, func(*result) error { return nil })
+}
+
+// planWith is plan with something to add to the result.
+func planWith(ctx context.Context, f *cmdutil.Factory, b *breaker.Breaker, wanted breaker.State, reason, service string, add func(*result) error) error {
 	c, err := f.Config()
 	if err != nil {
 		return err
@@ -97,7 +103,11 @@ func plan(ctx context.Context, f *cmdutil.Factory, b *breaker.Breaker, wanted br
 		f.IO.Warnf("the jobs could not be counted: %v", err)
 	}
 	r := planned(st, wanted, reason, service, c.Actor, j)
-	return f.Print(r, r.write)
+	unknown := add(&r)
+	if err := f.Print(r, r.write); err != nil {
+		return err
+	}
+	return unknown
 }
 
 // show prints what was done, and what was found on the way, then ends with the
@@ -120,8 +130,11 @@ func showWith(f *cmdutil.Factory, r queue.Result, wanted breaker.State, err erro
 			f.IO.Warnf("%s; %s", found.Detail, found.Action)
 		}
 	}
-	if err := f.Print(out, out.write); err != nil || partial == nil {
+	if err := f.Print(out, out.write); err != nil {
 		return err
+	}
+	if partial == nil {
+		return cmdutil.Failed(r.JobsFailed)
 	}
 	failed := exit.Partialf("%w", plain(partial))
 	if errors.Is(err, context.Canceled) {
@@ -137,6 +150,8 @@ func refused(err error) error {
 		return exit.WithHint(exit.Refusedf("%w", err), "nothing was changed; start workers that know the task, or configure its name (leadgenctl workers ls)")
 	case errors.Is(err, queue.ErrNoTask):
 		return exit.WithHint(exit.Refusedf("%w", err), "nothing was changed; configure a task for the job type")
+	case errors.Is(err, queue.ErrRampAtWork):
+		return exit.WithHint(exit.Refusedf("%w", err), "see how far it is with: leadgenctl queue status")
 	case errors.Is(err, queue.ErrRampUnfinished):
 		return exit.WithHint(exit.Refusedf("%w", err), "go on with it: leadgenctl queue resume --continue")
 	}
@@ -156,7 +171,7 @@ func next(p *queue.PartialError, wanted breaker.State) string {
 	case errors.Is(p, queue.ErrReopened):
 		return "the rest stays paused; find out why it opened (leadgenctl breaker status), then close it again"
 	case errors.Is(p, queue.ErrUnknownHolder):
-		return "wait until the worker answers, then: leadgenctl reconcile; or, if it is dead for sure: leadgenctl breaker close --assume-dead"
+		return "see who answers with: leadgenctl workers ls; when that is known: leadgenctl reconcile; or, if nobody has those tasks for sure: leadgenctl breaker close --assume-dead"
 	case errors.Is(p, queue.ErrBrokerAway):
 		return "nothing is lost: the tasks wait in the outbox; when the broker is back: leadgenctl queue relay"
 	case wanted == breaker.Open:
@@ -181,7 +196,7 @@ func (r result) line() string {
 	case r.JobsPaused != nil:
 		jobs = "; " + count(*r.JobsPaused) + " paused"
 		if r.MessagesWithdrawn != nil {
-			jobs += fmt.Sprintf(", %d messages withdrawn from the queue", *r.MessagesWithdrawn)
+			jobs += ", " + cmdutil.Plural(*r.MessagesWithdrawn, "message", "messages") + " withdrawn from the queue"
 		}
 	case r.JobsResumed != nil:
 		jobs = "; " + count(*r.JobsResumed) + " resumed" + r.tasks.line()
@@ -190,6 +205,9 @@ func (r result) line() string {
 	case r.DryRun && r.Changed:
 		if r.JobsPaused != nil {
 			jobs = " and pause " + count(*r.JobsPaused)
+			if r.MessagesWithdrawn != nil {
+				jobs += " and withdraw " + cmdutil.Plural(*r.MessagesWithdrawn, "message", "messages")
+			}
 		} else if r.JobsResumed != nil {
 			jobs = " and resume " + count(*r.JobsResumed)
 		}
@@ -213,13 +231,15 @@ func (t *tasks) line() string {
 	}
 	line := ""
 	for _, part := range []struct {
-		n    int64
-		what string
-	}{{t.TasksCreated, "tasks created"}, {t.TasksReused, "tasks in the place of queued ones"}, {t.JobsStillRunning, "jobs still running"},
-		{t.JobsFailed, "jobs failed"}, {t.JobsUnknown, "jobs held by workers that do not answer"}, {t.OutboxPending, "tasks waiting for the broker"},
-		{t.JobsLeft, "jobs still paused"}} {
+		n        int64
+		one, all string
+	}{{t.JobsUndone, "job as it was", "jobs as they were"}, {t.TasksCreated, "task created", "tasks created"},
+		{t.TasksReused, "task in the place of a queued one", "tasks in the place of queued ones"},
+		{t.JobsStillRunning, "job still running", "jobs still running"}, {t.JobsFailed, "job failed", "jobs failed"},
+		{t.JobsUnknown, "job whose task is unknown", "jobs whose tasks are unknown"},
+		{t.OutboxPending, "task waiting in the outbox", "tasks waiting in the outbox"}, {t.JobsLeft, "job still paused", "jobs still paused"}} {
 		if part.n > 0 {
-			line += fmt.Sprintf(", %d %s", part.n, part.what)
+			line += ", " + cmdutil.Plural(part.n, part.one, part.all)
 		}
 	}
 	return line
@@ -255,9 +275,4 @@ func (r result) since() string {
 }
 
 // count is "1 job", "2 jobs".
-func count(n int64) string {
-	if n == 1 {
-		return "1 job"
-	}
-	return fmt.Sprint(n, " jobs")
-}
+func count(n int64) string { return cmdutil.Plural(n, "job", "jobs") }

@@ -30,7 +30,7 @@ func (f *Factory) Broker() (queue.Broker, error) {
 	}
 	t := c.Transport
 	o := celery.Options{DefaultQueue: c.DefaultQueue, Queues: c.Queues, Prefix: t.KeyPrefix, Separator: t.Separator,
-		PrioritySteps: t.PrioritySteps, Unacked: t.Unacked, UnackedIndex: t.UnackedIndex}
+		PrioritySteps: t.PrioritySteps, Unacked: t.Unacked, UnackedIndex: t.UnackedIndex, WorkersReturn: c.WorkersReturn}
 	if scheme, _, _ := strings.Cut(c.BrokerURL, "://"); scheme == "amqp" || scheme == "amqps" || scheme == "pyamqp" {
 		b, err := celery.NewRabbitMQ(strings.TrimPrefix(c.BrokerURL, "py"), o)
 		if err != nil {
@@ -104,6 +104,15 @@ func (f *Factory) QueueWith(pool *pgxpool.Pool, b *breaker.Breaker, progress fun
 	return m, nil
 }
 
+// Failed is the end of a command that FAILED jobs; nil for none.
+func Failed(jobs int64) error {
+	if jobs == 0 {
+		return nil
+	}
+	return exit.WithHint(exit.Partialf("%s FAILED: their tasks could not be created", Plural(jobs, "job is", "jobs are")),
+		"the warnings say why; when that is mended: leadgenctl queue retry --failed-since 1h")
+}
+
 // ConnectQueue connects to Redis and PostgreSQL and returns the manager over them.
 func (f *Factory) ConnectQueue(ctx context.Context, progress func(done, total int64)) (*queue.Manager, *breaker.Breaker, error) {
 	c, err := f.Config()
@@ -137,7 +146,7 @@ func ExplainQueue(err error) error {
 	case errors.Is(err, queue.ErrReopened):
 		return exit.WithHint(exit.Partialf("%w", err), "what is left stays paused; when the service is well: leadgenctl breaker close")
 	case errors.Is(err, queue.ErrUnknownHolder):
-		return exit.WithHint(exit.Partialf("%w", err), "look at: leadgenctl workers ls; if those workers are dead: leadgenctl queue relay --assume-dead")
+		return exit.WithHint(exit.Partialf("%w", err), "see who answers with: leadgenctl workers ls; later, or when they do: leadgenctl queue relay; if nobody has those tasks for sure: leadgenctl queue relay --assume-dead")
 	case errors.Is(err, queue.ErrBrokerAway):
 		return exit.WithHint(exit.Partialf("%w", err), "the tasks are kept in the outbox; when the broker is back: leadgenctl queue relay")
 	case errors.As(err, &partial):
@@ -152,6 +161,8 @@ func ExplainQueue(err error) error {
 			"see what they know with: leadgenctl workers ls -o json; the tasks of each job type are in the config file under tasks")
 	case errors.Is(err, queue.ErrNoTask):
 		return exit.WithHint(exit.Refusedf("%w; nothing was changed", err), "add the job type to the config file under tasks")
+	case errors.Is(err, queue.ErrRampAtWork):
+		return exit.WithHint(exit.Refusedf("%w; nothing was changed", err), "see how far it is with: leadgenctl queue status")
 	case errors.Is(err, queue.ErrRampUnfinished):
 		return exit.WithHint(exit.Refusedf("%w; nothing was changed", err), "go on with: leadgenctl queue resume --continue; or give a pace of its own")
 	}

@@ -65,7 +65,7 @@ func (d Dispatched) Fields() [][2]string {
 		{"Tasks in place of queued ones", Count(d.TasksReused)},
 		{"Jobs still running", Count(d.JobsStillRunning)},
 		{"Jobs failed", Count(d.JobsFailed)},
-		{"Jobs with an unknown holder", Count(d.JobsUnknown)},
+		{"Jobs whose task is unknown", Count(d.JobsUnknown)},
 		{"Outbox pending", Count(d.OutboxPending)},
 	}
 }

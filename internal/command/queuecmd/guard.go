@@ -64,15 +64,17 @@ func guardText(f *cmdutil.Factory, w io.Writer, g queue.GuardStatus) error {
 }
 
 type guardView struct {
+	DryRun  bool            `json:"dry_run,omitempty"`
 	Mode    queue.GuardMode `json:"mode"`
 	Changed bool            `json:"changed"`
 }
 
 func newGuardMode(f *cmdutil.Factory, mode queue.GuardMode, short string) *cobra.Command {
-	return &cobra.Command{
+	var flags cmdutil.WriteFlags
+	cmd := &cobra.Command{
 		Use:     string(mode),
 		Short:   short,
-		Example: "  leadgenctl queue guard " + string(mode),
+		Example: "  leadgenctl queue guard " + string(mode) + " --dry-run\n  leadgenctl queue guard " + string(mode) + " --yes",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, _, done, err := connect(cmd.Context(), f)
@@ -87,19 +89,33 @@ func newGuardMode(f *cmdutil.Factory, mode queue.GuardMode, short string) *cobra
 			if g.Mode == queue.GuardMissing {
 				return exit.WithHint(exit.Refusedf("the guard is not installed"), "run: leadgenctl migrate up --to base")
 			}
-			changed, err := m.SetGuard(cmd.Context(), mode)
-			if err != nil {
-				return cmdutil.ExplainQueue(err)
-			}
-			v := guardView{mode, changed}
-			return f.Print(v, func(w io.Writer) error {
-				if !changed {
-					_, err := fmt.Fprintf(w, "the guard's mode is %s already; nothing changed\n", mode)
-					return err
+			v := guardView{DryRun: flags.DryRun, Mode: mode, Changed: g.Mode != mode}
+			if v.Changed && !v.DryRun {
+				if mode == queue.GuardEnforce { // what programs do now would fail then
+					question := fmt.Sprintf("Refuse illegal transitions from now on? So far %s recorded.", cmdutil.Plural(g.Violations, "was", "were"))
+					if err := flags.Confirm(f.IO, question); err != nil {
+						return err
+					}
 				}
-				_, err := fmt.Fprintf(w, "the guard's mode is %s now\n", mode)
-				return err
-			})
+				if v.Changed, err = m.SetGuard(cmd.Context(), mode); err != nil {
+					return cmdutil.ExplainQueue(err)
+				}
+			}
+			return f.Print(v, v.write)
 		},
 	}
+	flags.Add(cmd)
+	return cmd
+}
+
+func (v guardView) write(w io.Writer) error {
+	text := "the guard's mode is %s now\n"
+	switch {
+	case !v.Changed:
+		text = "the guard's mode is %s already; nothing changed\n"
+	case v.DryRun:
+		text = "the guard's mode would become %s\n"
+	}
+	_, err := fmt.Fprintf(w, text, v.Mode)
+	return err
 }

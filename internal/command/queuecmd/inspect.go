@@ -59,7 +59,9 @@ func inspectText(f *cmdutil.Factory, w io.Writer, j queue.Job) error {
 	if j.NewTask != nil {
 		fields = append(fields, [2]string{"Superseded by", *j.NewTask})
 	}
-	if len(j.Tasks) == 0 && j.BrokerErr == "" {
+	if len(j.Tasks) == 0 && j.Doubt != "" {
+		fields = append(fields, [2]string{"Its task is", "not known: " + j.Doubt})
+	} else if len(j.Tasks) == 0 && j.BrokerErr == "" {
 		fields = append(fields, [2]string{"Its task is", "neither on the broker nor with a worker"})
 	}
 	for _, t := range j.Tasks {

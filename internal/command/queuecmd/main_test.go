@@ -46,7 +46,7 @@ func newPlatform(t *testing.T, jobs int) *platform {
 	p.exec(`INSERT INTO jobs (task_id, name, status, campaign_id) SELECT gen_random_uuid(), 'job', 'PENDING', $1 FROM generate_series(1, $2::int)`, f.CampaignID, jobs)
 	home := t.TempDir()
 	p.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_CONFIG_HOME=" + home, "LEADGENCTL_REDIS_URL=" + p.breaker.URL(0),
-		"LEADGENCTL_BROKER_URL=" + p.broker.URL(0), "LEADGENCTL_DATABASE_URL=" + p.db.URL}
+		"LEADGENCTL_BROKER_URL=" + p.broker.URL(0), "LEADGENCTL_DATABASE_URL=" + p.db.URL, "LEADGENCTL_WORKERS_RETURN=0s"}
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,7 @@ as well (and kept): workers that do not look at the breaker cannot run them then
 }
 
 func runPause(ctx context.Context, o pauseOptions) error {
-	if o.reason == "" {
+	if strings.TrimSpace(o.reason) == "" {
 		return exit.Usagef("--reason is empty; say why the jobs are paused")
 	}
 	m, b, done, err := connect(ctx, o.f)
@@ -97,7 +98,19 @@ func (o pauseOptions) plan(ctx context.Context, m *queue.Manager, b *breaker.Bre
 		return cmdutil.ExplainQueue(err)
 	}
 	v := pauseView{DryRun: true, State: st.State, Epoch: st.Epoch, Opened: st.State != breaker.Open, JobsPaused: counts.Active()}
-	return o.f.Print(v, v.write)
+	var unknown error
+	if o.withdraw {
+		n, err := m.WithdrawablePaused(ctx)
+		if err != nil {
+			unknown = exit.Partialf("the messages could not be counted: %w", cmdutil.Explain(err))
+		} else {
+			v.MessagesWithdrawn = &n
+		}
+	}
+	if err := o.f.Print(v, v.write); err != nil {
+		return err
+	}
+	return unknown
 }
 
 func (v pauseView) write(w io.Writer) error {
@@ -113,8 +126,8 @@ func (v pauseView) write(w io.Writer) error {
 	}
 	withdrawn := ""
 	if v.MessagesWithdrawn != nil {
-		withdrawn = fmt.Sprintf("; %d messages withdrawn from the queue", *v.MessagesWithdrawn)
+		withdrawn = "; " + cmdutil.Plural(*v.MessagesWithdrawn, "message", "messages") + " " + would + "withdrawn from the queue"
 	}
-	_, err := fmt.Fprintf(w, "%d jobs %spaused%s%s\n", v.JobsPaused, would, withdrawn, opened)
+	_, err := fmt.Fprintf(w, "%s %spaused%s%s\n", cmdutil.Plural(v.JobsPaused, "job", "jobs"), would, withdrawn, opened)
 	return err
 }

@@ -59,7 +59,11 @@ func TestGuardCommands(t *testing.T) {
 	if v := p.run(0, "queue", "guard", "status"); v["violations"] != 1.0 {
 		t.Errorf("status: %v", v)
 	}
-	if v := p.run(0, "queue", "guard", "enforce"); v["changed"] != true {
+	if v := p.run(0, "queue", "guard", "enforce", "--dry-run"); v["changed"] != true || p.run(0, "queue", "guard", "status")["mode"] != "observe" {
+		t.Errorf("dry run: %v", v)
+	}
+	p.run(2, "queue", "guard", "enforce") // nobody is there to ask
+	if v := p.run(0, "queue", "guard", "enforce", "--yes"); v["changed"] != true {
 		t.Errorf("enforce: %v", v)
 	}
 	if v := p.run(0, "queue", "guard", "enforce"); v["changed"] != false {

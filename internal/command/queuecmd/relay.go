@@ -3,6 +3,7 @@ package queuecmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type relayOptions struct {
 	f        *cmdutil.Factory
 	watch    bool
+	dryRun   bool
 	interval time.Duration
 	dispatch cmdutil.DispatchFlags
 }
@@ -36,6 +38,8 @@ command with exit code 5; the outbox keeps the tasks.`,
 	}
 	cmd.Flags().BoolVar(&o.watch, "watch", false, "go on until Ctrl-C")
 	cmd.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "with --watch: how often the outbox is looked at")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "count the tasks that would be dispatched, and dispatch none")
+	cmd.MarkFlagsMutuallyExclusive("watch", "dry-run")
 	o.dispatch.Add(cmd)
 	return cmd
 }
@@ -52,6 +56,17 @@ func runRelay(ctx context.Context, o relayOptions) error {
 		return err
 	}
 	defer done()
+	if o.dryRun {
+		s, err := m.Status(ctx)
+		if err != nil {
+			return cmdutil.ExplainQueue(err)
+		}
+		v := relayPlan{true, s.OutboxPending}
+		return o.f.Print(v, func(w io.Writer) error {
+			_, err := fmt.Fprintln(w, cmdutil.Plural(v.OutboxPending, "task waits", "tasks wait"), "in the outbox, and would be dispatched")
+			return err
+		})
+	}
 	if !o.watch {
 		d, err := m.Relay(ctx, queue.RelayOptions{AssumeDead: o.dispatch.AssumeDead})
 		if err != nil && !partly(err) {
@@ -61,9 +76,17 @@ func runRelay(ctx context.Context, o relayOptions) error {
 		if printed := o.f.Print(v, func(w io.Writer) error { return o.f.Fields(w, v.Fields()...) }); printed != nil {
 			return printed
 		}
+		if err == nil {
+			err = cmdutil.Failed(d.JobsFailed)
+		}
 		return cmdutil.ExplainQueue(err)
 	}
 	return o.follow(ctx, m)
+}
+
+type relayPlan struct {
+	DryRun        bool  `json:"dry_run"`
+	OutboxPending int64 `json:"outbox_pending"`
 }
 
 func partly(err error) bool {

@@ -3,10 +3,12 @@ package queuecmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
 	"github.com/leadgenctl/leadgenctl/queue"
@@ -66,7 +68,14 @@ func runResume(ctx context.Context, o resumeOptions) error {
 		if err != nil {
 			return cmdutil.ExplainQueue(err)
 		}
-		v := resumeView{DryRun: true, JobsResumed: r.JobsResumed, Dispatched: cmdutil.DispatchedOf(r.Dispatched), Findings: r.Findings}
+		counts, err := m.Counts(ctx)
+		switch {
+		case err != nil:
+			return cmdutil.ExplainQueue(err)
+		case r.Transition.State == breaker.Open:
+			return cmdutil.ExplainQueue(fmt.Errorf("resume the jobs: %w", queue.ErrBreakerOpen))
+		}
+		v := resumeView{DryRun: true, JobsResumed: counts.Of(queue.Paused), Dispatched: cmdutil.DispatchedOf(r.Dispatched), Findings: r.Findings}
 		return o.f.Print(v, func(w io.Writer) error { return v.write(o.f, w) })
 	}
 	r, err := m.ResumeAllJobsOnBreakerClose(ctx, ro)
@@ -80,10 +89,17 @@ func runResume(ctx context.Context, o resumeOptions) error {
 	if printed := o.f.Print(v, func(w io.Writer) error { return v.write(o.f, w) }); printed != nil {
 		return printed
 	}
+	if err == nil {
+		err = cmdutil.Failed(r.JobsFailed)
+	}
 	return cmdutil.ExplainQueue(err)
 }
 
 func (v resumeView) write(f *cmdutil.Factory, w io.Writer) error {
-	fields := append([][2]string{{"Jobs resumed", cmdutil.Count(v.JobsResumed)}, {"Jobs still paused", cmdutil.Count(v.JobsLeft)}}, v.Dispatched.Fields()...)
+	resumed := "Jobs resumed"
+	if v.DryRun {
+		resumed = "Jobs that would be resumed"
+	}
+	fields := append([][2]string{{resumed, cmdutil.Count(v.JobsResumed)}, {"Jobs still paused", cmdutil.Count(v.JobsLeft)}}, v.Dispatched.Fields()...)
 	return f.Fields(w, fields...)
 }

@@ -88,6 +88,9 @@ func runRetry(ctx context.Context, o retryOptions) error {
 	}); printed != nil {
 		return printed
 	}
+	if err == nil {
+		err = cmdutil.Failed(v.Dispatched.JobsFailed)
+	}
 	return cmdutil.ExplainQueue(err)
 }
 
@@ -101,6 +104,9 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
+			if t.After(now) {
+				return now, exit.Usagef("--failed-since %q lies in the future", s)
+			}
 			return t, nil
 		}
 	}

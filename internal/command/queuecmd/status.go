@@ -74,6 +74,7 @@ func showStatus(ctx context.Context, f *cmdutil.Factory, m *queue.Manager) error
 	} else if !errors.Is(s.BrokerErr, queue.ErrNoBroker) {
 		v.BrokerError = cmdutil.Explain(s.BrokerErr).Error()
 	}
+	warn(f, s.Findings)
 	if err := f.Print(v, func(w io.Writer) error { return statusText(f, w, v) }); err != nil {
 		return err
 	}

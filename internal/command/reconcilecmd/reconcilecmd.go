@@ -80,14 +80,20 @@ func run(ctx context.Context, o options) error {
 			o.f.IO.Warnf("%s; %s", found.Detail, found.Action)
 		}
 	}
-	if printed := o.f.Print(v, func(w io.Writer) error { return write(o.f, w, v) }); printed != nil {
+	if printed := o.f.Print(v, func(w io.Writer) error { return write(o.f, w, v, err == nil) }); printed != nil {
 		return printed
+	}
+	if err == nil {
+		err = cmdutil.Failed(r.JobsFailed)
 	}
 	return cmdutil.ExplainQueue(err)
 }
 
-func write(f *cmdutil.Factory, w io.Writer, v view) error {
+func write(f *cmdutil.Factory, w io.Writer, v view, whole bool) error {
 	if len(v.Findings) == 0 {
+		if !whole {
+			return nil // the error says what is left
+		}
 		_, err := fmt.Fprintf(w, "Redis, PostgreSQL and the broker agree: the breaker is %s (epoch %d)\n", v.State, v.Epoch)
 		return err
 	}
