@@ -52,7 +52,7 @@ type OutboxEntry struct {
 	PublishedAt *time.Time `json:"published_at"`
 }
 
-// JobPause is a pause that is still visible on the job, or that listed it.
+// JobPause is the pause that the job is in.
 type JobPause struct {
 	Epoch    int64     `json:"epoch"`
 	PausedAt time.Time `json:"paused_at"`
@@ -121,9 +121,9 @@ func (m *Manager) history(ctx context.Context, j *Job) error {
 	b.Queue(`SELECT o.batch::text, o.epoch, u.task::text, o.attempts, o.last_error, o.created_at, o.published_at
 		FROM leadgenctl.outbox AS o, unnest(o.job_ids, o.task_ids) AS u (job, task)
 		WHERE o.job_ids @> ARRAY[$1::int] AND u.job = $1 ORDER BY o.id DESC`, j.ID).Query(collect(&j.Outbox))
-	b.Queue(`SELECT p.epoch, p.paused_at, CASE WHEN p.processing_ids @> ARRAY[$1::int] THEN 'PROCESSING' ELSE 'PENDING' END
-		FROM leadgenctl.job_pauses AS p
-		WHERE p.processing_ids @> ARRAY[$1::int] OR p.paused_at = (SELECT updated_at FROM jobs WHERE id = $1 AND status = 'PAUSED')
+	b.Queue(`SELECT p.epoch, p.paused_at, CASE WHEN j.updated_at > p.paused_at THEN 'PROCESSING' ELSE 'PENDING' END
+		FROM leadgenctl.job_pauses AS p JOIN jobs AS j ON j.id = $1 AND j.status = 'PAUSED'
+			AND j.updated_at IN (p.paused_at, p.paused_at + interval '1 microsecond')
 		ORDER BY p.paused_at DESC LIMIT 20`, j.ID).Query(collect(&j.Pauses))
 	b.Queue(`SELECT at, task_id::text, attempts, error FROM leadgenctl.dispatch_failures WHERE job_id = $1 ORDER BY id DESC LIMIT 20`, j.ID).Query(collect(&j.Failures))
 	b.Queue(`SELECT job_id, old_status, new_status, application_name, user_name, at FROM leadgenctl.job_violations

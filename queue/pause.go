@@ -46,7 +46,11 @@ func pause(ctx context.Context, tx pgx.Tx, epoch int64, reason string) (int64, e
 	if err := tx.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&at); err != nil {
 		return 0, err
 	}
-	var jobs int64
-	err := tx.QueryRow(ctx, pauseSQL, epoch, at, PauseErrorPrefix+reason).Scan(&jobs)
-	return jobs, err
+	tag, err := tx.Exec(ctx, pauseSQL, epoch, at, PauseErrorPrefix+reason)
+	if err != nil || tag.RowsAffected() == 0 {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, "INSERT INTO leadgenctl.job_pauses (epoch, paused_at, error, jobs) VALUES ($1, $2, $3, $4)",
+		epoch, at, PauseErrorPrefix+reason, tag.RowsAffected())
+	return tag.RowsAffected(), err
 }

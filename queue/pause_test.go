@@ -30,7 +30,7 @@ func TestOpenPausesActiveJobsAndCloseResumesThem(t *testing.T) {
 	if err := h.db.Expect(`SELECT bool_and(error = 'Paused due to circuit breaker open: Apollo 502') FROM jobs WHERE status = 'PAUSED'`); err != nil {
 		t.Error(err)
 	}
-	if err := h.db.Expect(`SELECT processing_ids @> ARRAY[$1, $2]::int[] AND jobs = 3 FROM leadgenctl.job_pauses`, f.JobIDs[1], f.JobIDs[5]); err != nil {
+	if err := h.db.Expect(`SELECT p.jobs = 3 AND bool_and((j.updated_at > p.paused_at) = (j.id IN ($1, $2))) FROM leadgenctl.job_pauses AS p, jobs AS j WHERE j.status = 'PAUSED' GROUP BY p.jobs`, f.JobIDs[1], f.JobIDs[5]); err != nil {
 		t.Error(err)
 	}
 	if err := h.db.Expect(`SELECT job_id = $1 AND error = 'second try' FROM leadgenctl.job_pause_errors`, f.JobIDs[5]); err != nil {

@@ -18,15 +18,13 @@ CREATE TABLE leadgenctl.breaker_transitions (
     recorded_at timestamptz NOT NULL DEFAULT now()
 );
 
--- One row per pause. Which job was what is told in the fewest bytes: those that
--- were PROCESSING are listed, all others that carry this pause's updated_at were
--- PENDING.
+-- One row per pause. Which job was what is told in the fewest bytes, by the job's own
+-- updated_at.
 CREATE TABLE leadgenctl.job_pauses (
     epoch bigint NOT NULL REFERENCES leadgenctl.breaker_transitions (epoch),
     paused_at timestamptz NOT NULL, -- jobs.updated_at of every row that this pause changed; 1 µs later where it was PROCESSING
     error text NOT NULL,            -- what the pause wrote to jobs.error
     jobs bigint NOT NULL,
-    processing_ids integer[] NOT NULL,
     undone_at timestamptz,
     PRIMARY KEY (epoch, paused_at)
 );
