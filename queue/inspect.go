@@ -115,6 +115,21 @@ func (m *Manager) Inspect(ctx context.Context, id int64) (Job, error) {
 	return j, nil
 }
 
+// TasksOf returns the task ids of jobs: those of their rows, and of the tasks that they
+// gave way to and that have not begun.
+func (m *Manager) TasksOf(ctx context.Context, jobs []int64) ([]string, error) {
+	if m.pool == nil {
+		return nil, ErrNoDatabase
+	}
+	rows, err := m.pool.Query(ctx, `SELECT task_id FROM jobs WHERE id = ANY ($1::bigint[]) AND task_id IS NOT NULL
+		UNION SELECT task_id::text FROM leadgenctl.superseded_jobs WHERE job_id = ANY ($1::bigint[])`, jobs)
+	if err != nil {
+		return nil, databaseError("read the tasks of jobs", err)
+	}
+	tasks, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return tasks, databaseError("read the tasks of jobs", err)
+}
+
 // history reads what our own tables know of the job.
 func (m *Manager) history(ctx context.Context, j *Job) error {
 	var b pgx.Batch

@@ -39,6 +39,9 @@ func TestAWaitingEnrichmentIsPausedToo(t *testing.T) {
 	p.fill(t, 3)
 	p.open(t)
 	p.close(t)
+	if tasks, err := p.queue.TasksOf(t.Context(), []int64{1, 2, 3}); err != nil || len(tasks) != 4 { // the superseded one has an old and a new one
+		t.Errorf("%v, %v", tasks, err)
+	}
 	if r := p.open(t); r.JobsPaused != 3 {
 		t.Errorf("%+v", r)
 	}

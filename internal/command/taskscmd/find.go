@@ -10,7 +10,6 @@ import (
 
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
-	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
 // wanted is what a person names: task ids, and job ids as numbers.
@@ -48,13 +47,12 @@ func newFind(f *cmdutil.Factory) *cobra.Command {
 }
 
 func find(ctx context.Context, f *cmdutil.Factory, ids []string) ([]task, error) {
-	r, err := f.BrokerRedis()
+	of, err := tasksOf(ctx, f, ids)
 	if err != nil {
-		return nil, err
+		f.IO.Warnf("the jobs' own tasks were not looked up: %v", cmdutil.Explain(err))
 	}
-	is, found := wanted(ids), []task{}
-	var a celery.Answers
-	a, err = eachTask(ctx, r, func(t task) {
+	is, found := wanted(append(of, ids...)), []task{}
+	a, err := eachTask(ctx, f, func(t task) {
 		if is(t.TaskID, t.JobID) {
 			found = append(found, t)
 		}
@@ -64,6 +62,24 @@ func find(ctx context.Context, f *cmdutil.Factory, ids []string) ([]task, error)
 	}
 	silent(f, a)
 	return found, nil
+}
+
+// tasksOf are the tasks of the jobs among the ids: not every task names its job.
+func tasksOf(ctx context.Context, f *cmdutil.Factory, ids []string) ([]string, error) {
+	var jobs []int64
+	for _, s := range ids {
+		if id, err := strconv.ParseInt(s, 10, 32); err == nil && id > 0 {
+			jobs = append(jobs, id)
+		}
+	}
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	m, _, err := f.ConnectQueue(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return m.TasksOf(ctx, jobs)
 }
 
 func newShow(f *cmdutil.Factory) *cobra.Command {

@@ -51,12 +51,8 @@ func runList(ctx context.Context, o listOptions) error {
 	if o.limit < 0 {
 		return exit.Usagef("--limit %d is negative", o.limit)
 	}
-	r, err := o.f.BrokerRedis()
-	if err != nil {
-		return err
-	}
 	v := listView{Places: map[string]int64{}, Tasks: []task{}}
-	a, err := eachTask(ctx, r, func(t task) {
+	a, err := eachTask(ctx, o.f, func(t task) {
 		if (o.place != "" && t.Place != o.place) || (o.name != "" && t.Name != o.name) || (o.defects && t.Defect == "") {
 			return
 		}

@@ -19,7 +19,8 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Short: "See where single tasks are; take messages out of the queues and put them back",
 		Long: `See where single tasks are: queued, reserved by a worker, scheduled or running. Take
 messages out of the queues, put them back, and set those aside that would crash a worker.
-The broker has to be Redis: RabbitMQ cannot show or move single messages.`,
+RabbitMQ cannot show or move single messages: with it ls, find and show tell what
+workers have, and the others are refused.`,
 	}
 	cmd.AddCommand(newList(f), newFind(f), newShow(f), newWithdraw(f), newRestore(f), newQuarantine(f), newGC(f))
 	return cmd
@@ -42,25 +43,41 @@ func ofFound(m celery.Found) task {
 	return task{m.TaskID, m.Name, m.JobID, string(m.Place), m.List, m.Worker, m.Defect, m.Poison, m.Raw}
 }
 
-// eachTask calls fn with every task on the broker and with the workers, and returns who answered.
-func eachTask(ctx context.Context, r *celery.Redis, fn func(task)) (celery.Answers, error) {
-	err := r.EachMessage(ctx, func(chunk []celery.Found) error {
-		for _, m := range chunk {
-			fn(ofFound(m))
-		}
-		return nil
-	})
+// eachTask calls fn with every task on the broker and with the workers, and returns who
+// answered. On RabbitMQ it tells those of the workers, and warns.
+func eachTask(ctx context.Context, f *cmdutil.Factory, fn func(task)) (a celery.Answers, err error) {
+	broker, err := f.Broker()
 	if err != nil {
-		return celery.Answers{}, err
+		return a, err
 	}
-	a, err := r.Ask(ctx)
+	redis, ok := broker.(*celery.Redis)
+	if ok {
+		err = redis.EachMessage(ctx, func(chunk []celery.Found) error {
+			for _, m := range chunk {
+				fn(ofFound(m))
+			}
+			return nil
+		})
+	} else {
+		f.IO.Warnf("the broker is RabbitMQ, which cannot show what is queued: only what workers have is told")
+	}
+	if err != nil {
+		return a, err
+	}
+	asked, _ := broker.(interface {
+		Ask(context.Context) (celery.Answers, error)
+	})
+	a, err = asked.Ask(ctx)
 	for _, w := range a.Workers {
 		tell := func(tasks []celery.WorkerTask, place string) {
 			for _, t := range tasks {
 				fn(task{TaskID: t.ID, Name: t.Name, JobID: t.JobID, Place: place, Worker: w.Name})
 			}
 		}
-		// What is reserved is in the broker's unacked, too, and is told from there.
+		// What is reserved is in Redis' unacked, too, and is told from there.
+		if !ok {
+			tell(w.Reserved, string(queue.PlaceReserved))
+		}
 		tell(w.Scheduled, "scheduled")
 		tell(w.Active, string(queue.PlaceRunning))
 	}

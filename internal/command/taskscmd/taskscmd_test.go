@@ -2,13 +2,18 @@ package taskscmd_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/leadgenctl/leadgenctl/internal/servers"
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
@@ -96,4 +101,28 @@ func TestTakeOutAndRestore(t *testing.T) {
 	if !slices.Equal(before, after) {
 		t.Fatalf("not the same bytes:\n%q\n%q", before, after)
 	}
+}
+
+// On RabbitMQ what workers have is told; what would need to see a queue is refused.
+func TestTasksOnRabbitMQ(t *testing.T) {
+	t.Parallel()
+	url, db, server := testenv.NewVHost(t), testenv.NewDatabase(t), testenv.StartRedis(t)
+	testenv.StartCeleryWorker(t, url, db.URL, servers.CeleryOptions{TaskSeconds: 60, Concurrency: 1})
+	f := db.NewCampaign(t, "RUNNING", testenv.Job{TaskID: "1e0e8e2c-0000-4000-8000-000000000001"})
+	testenv.RunCelery(t, url, db.URL, fmt.Sprintf(`
+import leadgen_worker as w
+w.process_job_task.apply_async(kwargs=dict(job_id=%d, job_type="FETCH_LEADS", campaign_id="c"), task_id="1e0e8e2c-0000-4000-8000-000000000001")
+`, f.JobIDs[0]))
+	cli := testenv.NewCLI(t, db.URL, server.URL(0))
+	cli.Env = append(cli.Env, "LEADGENCTL_BROKER_URL="+url)
+	testenv.Eventually(t, time.Minute, func() error {
+		if o := cli.Run("tasks", "ls"); o.Code != 0 || !strings.Contains(o.Stdout, "running") || !strings.Contains(o.Stderr, "cannot show what is queued") {
+			return fmt.Errorf("exit %d: %s%s", o.Code, o.Stdout, o.Stderr)
+		}
+		return nil
+	})
+	if o := cli.Expect(0, "tasks", "find", strconv.FormatInt(f.JobIDs[0], 10)); !strings.Contains(o.Stdout, "process_job_task") {
+		t.Errorf("%+v", o)
+	}
+	cli.Expect(4, "tasks", "withdraw", "1e0e8e2c-0000-4000-8000-000000000001", "--yes")
 }
