@@ -14,10 +14,16 @@ type Task struct {
 	Queue    string  // the broker's default queue when empty
 	Priority int     // 0 to 9
 
-	// Replaces are the ids of tasks whose queued messages make room for this one, in
-	// the same atomic step; an id is there once for each of its messages. Where one of them is no longer queued (a worker took it),
-	// nothing is withdrawn and nothing is published: Missed.
-	Replaces []string
+	// Replaces are the messages that make room for this one, in the same atomic step.
+	// Where one of them is no longer where it was (a worker took it), nothing is withdrawn
+	// and nothing is published: Missed.
+	Replaces []Message
+}
+
+// Message is one message of a task that makes room for another task's.
+type Message struct {
+	TaskID    string `json:"task"`
+	Abandoned bool   `json:"abandoned,omitempty"` // a dead worker has reserved it; else it is queued
 }
 
 // Kwarg is one named argument: a JSON value (nil, bool, string, number, slice, map).

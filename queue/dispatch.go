@@ -139,7 +139,7 @@ func (m *Manager) seal(ctx context.Context, sv *survey, after int64, assumeDead 
 		if b.unseen = slices.ContainsFunc(entries, func(e entryRow) bool { return !sv.covers(e) }); b.unseen {
 			return nil
 		}
-		b.replaces = map[int64][]string{}
+		b.replaces = map[int64][]Message{}
 		var s settlement
 		var publish, unknown []entryRow
 		for _, e := range entries {
@@ -213,7 +213,7 @@ func (m *Manager) decide(sv *survey, b *batch, e entryRow, assumeDead bool, s *s
 			unknown = true
 		default:
 			for range h.copies {
-				b.replaces[e.ID] = append(b.replaces[e.ID], h.id.String())
+				b.replaces[e.ID] = append(b.replaces[e.ID], Message{h.id.String(), h.place == PlaceAbandoned})
 			}
 		}
 	}
@@ -426,9 +426,9 @@ func (m *Manager) delay(attempts int) time.Duration {
 	return d/2 + rand.N(d)
 }
 
-func first(ids []string) string {
-	if len(ids) == 0 {
+func first(messages []Message) string {
+	if len(messages) == 0 {
 		return ""
 	}
-	return ids[0]
+	return messages[0].TaskID
 }

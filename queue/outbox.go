@@ -21,7 +21,7 @@ type batch struct {
 	jobs         []int64
 	tasks        []uuid.UUID // new
 	old          []string
-	replaces     map[int64][]string
+	replaces     map[int64][]Message
 	sealed       bool
 	sealedBefore bool // by an earlier call
 	attempts     int

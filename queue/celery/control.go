@@ -49,8 +49,9 @@ type WorkerTask struct {
 
 // Answers are those of all workers that listen.
 type Answers struct {
-	Workers   []Worker // by name
-	Listening int      // how many received the question
+	Workers   []Worker      // by name
+	Listening int           // how many received the question
+	Took      time.Duration // until the last answer
 }
 
 func (a Answers) held() []queue.Held {
@@ -124,7 +125,8 @@ func (r *Redis) ask(ctx context.Context, methods ...string) (Answers, error) {
 	replyTo := uuid.NewString()
 	inbox := r.key(replyTo + ".reply.celery.pidbox")
 	binding, member := r.key("_kombu.binding.reply.celery.pidbox"), strings.Join([]string{replyTo, "", replyTo + ".reply.celery.pidbox"}, r.options.Separator)
-	deadline := time.Now().Add(r.options.AnswerTimeout)
+	asked := time.Now()
+	deadline := asked.Add(r.options.AnswerTimeout)
 	var questions []question
 	var heard []*redis.IntCmd
 	_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -167,7 +169,9 @@ func (r *Redis) ask(ctx context.Context, methods ...string) (Answers, error) {
 			got++
 		}
 	}
-	return c.answers(), nil
+	a := c.answers()
+	a.Took = time.Since(asked)
+	return a, nil
 }
 
 // collector puts the answers of the workers together.

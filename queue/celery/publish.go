@@ -161,10 +161,10 @@ func (r *Redis) exchange(ctx context.Context, batch string, tasks []queue.Task, 
 	if len(which) == 0 {
 		return nil
 	}
-	wanted := map[string]int{} // how many messages of each task
+	wanted := map[queue.Message]int{} // how many of each
 	for _, i := range which {
-		for _, id := range tasks[i].Replaces {
-			wanted[id]++
+		for _, m := range tasks[i].Replaces {
+			wanted[m]++
 		}
 	}
 	found, err := r.locate(ctx, wanted)
@@ -174,12 +174,15 @@ func (r *Redis) exchange(ctx context.Context, batch string, tasks []queue.Task, 
 	list := make([]exchangeJSON, len(which))
 	for n, i := range which {
 		e := exchangeJSON{ID: tasks[i].ID, List: r.list(r.encoder.queueOf(tasks[i]), tasks[i].Priority), Raw: string(raws[i]), Olds: []oldJSON{}}
-		for _, id := range slices.Compact(slices.Sorted(slices.Values(tasks[i].Replaces))) {
-			if len(found[id]) < wanted[id] {
-				e.Olds = []oldJSON{} // one is gone already: missed
+		for n, m := range tasks[i].Replaces {
+			if slices.Contains(tasks[i].Replaces[:n], m) {
+				continue
+			}
+			if len(found[m]) < wanted[m] {
+				e.Olds = []oldJSON{} // one has moved on: missed
 				break
 			}
-			e.Olds = append(e.Olds, found[id]...)
+			e.Olds = append(e.Olds, found[m]...)
 		}
 		list[n] = e
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -121,7 +122,12 @@ func (r *Redis) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fl
 	// Twice: a message on its way from the list to a worker is in neither at first, and
 	// has begun or is reserved when its worker answers again.
 	var workers Answers
-	for range 2 {
+	for round := range 2 {
+		if round > 0 && workers.Listening > 0 {
+			if err := turn(ctx, workers.Took); err != nil {
+				return queue.Fleet{}, err
+			}
+		}
 		if err := r.reserved(ctx, reserved); err != nil {
 			return queue.Fleet{}, err
 		}
@@ -142,6 +148,20 @@ func (r *Redis) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fl
 		}
 	}
 	return fleet, r.tell(ctx, reserved, fleet.Silent == 0, fn)
+}
+
+// turn waits until workers have gone once through what they had received when they
+// answered. Kombu reads questions for as long as there are any before it looks at the
+// message that it has taken off a list (transport/redis.py, Channel._receive), so that a
+// second question at once would be answered like the first. took is how long they took:
+// workers that get little of the machine get more time.
+func turn(ctx context.Context, took time.Duration) error {
+	select {
+	case <-time.After(max(100*time.Millisecond, 4*took)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // reservation is a task that a worker has, or had.

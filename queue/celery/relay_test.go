@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/queue"
@@ -104,5 +106,34 @@ func TestABatchThatWasOvertakenIsNotPublished(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A message that was queued when it was looked for, and that a worker has fetched since,
+// is not taken from it: the worker runs it, and there is no second task.
+func TestAMessageThatAWorkerFetchesMeanwhileIsItsOwn(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t, queue.Settings{})
+	p.pending(t, 1)
+	p.queueOld(t, "true")
+	p.open(t)
+	m := p.with(t, queue.Settings{Broker: p.broker, Step: once("queue.dispatch.sealed", func() {
+		raw, err := p.client.RPop(t.Context(), "celery").Result()
+		if err == nil {
+			err = p.client.HSet(t.Context(), "unacked", "tag-1", `[`+raw+`, "", "celery"]`).Err()
+		}
+		if err == nil {
+			err = p.client.ZAdd(t.Context(), "unacked_index", redis.Z{Score: float64(time.Now().Unix()), Member: "tag-1"}).Err()
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})})
+	r, err := m.Close(t.Context(), breaker.CloseOptions{}, queue.ResumeOptions{})
+	if err != nil || r.JobsStillRunning != 1 || r.TasksReused+r.TasksCreated != 0 || p.depth(t) != 0 {
+		t.Errorf("%+v, %v; %d messages", r, err, p.depth(t))
+	}
+	if n := p.client.HLen(t.Context(), "unacked").Val(); n != 1 {
+		t.Errorf("%d reserved messages", n)
 	}
 }

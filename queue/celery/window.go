@@ -3,8 +3,11 @@ package celery
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
+
+	"github.com/leadgenctl/leadgenctl/queue"
 )
 
 // window remembers messages that were read while others were looked for: a resume
@@ -18,22 +21,22 @@ type window struct {
 // windowBytes bounds what a window remembers.
 const windowBytes = 16 << 20
 
-// take returns what it remembers of the tasks that are wanted, and how many messages of
+// take returns what it remembers of the queued messages that are wanted, and how many of
 // each are still to be found.
-func (w *window) take(wanted map[string]int) (found map[string][]oldJSON, missing map[string]int) {
+func (w *window) take(wanted map[queue.Message]int) (found map[queue.Message][]oldJSON, missing map[queue.Message]int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	found, missing = map[string][]oldJSON{}, map[string]int{}
-	for id, n := range wanted {
-		if olds, ok := w.byID[id]; ok {
-			found[id] = olds
-			delete(w.byID, id)
+	found, missing = map[queue.Message][]oldJSON{}, map[queue.Message]int{}
+	for m, n := range wanted {
+		if olds, ok := w.byID[m.TaskID]; ok && !m.Abandoned {
+			found[m] = olds
+			delete(w.byID, m.TaskID)
 			for _, o := range olds {
 				w.bytes -= len(o.Raw)
 			}
 		}
-		if n -= len(found[id]); n > 0 {
-			missing[id] = n
+		if n -= len(found[m]); n > 0 {
+			missing[m] = n
 		}
 	}
 	return found, missing
@@ -49,22 +52,22 @@ func (w *window) put(id string, o oldJSON) {
 	w.bytes += len(o.Raw)
 }
 
-// locate finds the messages of tasks on the queues and among the reserved ones, as many
-// as are wanted of each. It reads the lists from the tail, where the oldest are, and
-// stops when all are found.
-func (r *Redis) locate(ctx context.Context, wanted map[string]int) (map[string][]oldJSON, error) {
+// locate finds messages, as many as are wanted of each: queued ones on the lists, which it
+// reads from the tail, where the oldest are, and abandoned ones among the reserved. One
+// that was queued and is reserved by now is with a worker that lives, and not found.
+func (r *Redis) locate(ctx context.Context, wanted map[queue.Message]int) (map[queue.Message][]oldJSON, error) {
 	found, missing := r.window.take(wanted)
-	if len(missing) == 0 {
-		return found, nil
-	}
-	hit := func(id string, old oldJSON) {
-		if slices.Contains(found[id], old) {
+	hit := func(m queue.Message, old oldJSON) {
+		if slices.Contains(found[m], old) {
 			return // the same message again: the list has moved
 		}
-		found[id] = append(found[id], old)
-		if missing[id]--; missing[id] == 0 {
-			delete(missing, id)
+		found[m] = append(found[m], old)
+		if missing[m]--; missing[m] == 0 {
+			delete(missing, m)
 		}
+	}
+	if err := r.locateAbandoned(ctx, missing, hit); err != nil {
+		return nil, err
 	}
 	var d decoder
 	for _, l := range r.lists() {
@@ -75,9 +78,10 @@ func (r *Redis) locate(ctx context.Context, wanted map[string]int) (map[string][
 			}
 			for _, raw := range raws {
 				m, _ := d.decode(raw)
-				if old := (oldJSON{List: l, Raw: raw}); missing[m.TaskID] > 0 {
-					hit(m.TaskID, old)
-				} else if m.TaskID != "" && found[m.TaskID] == nil {
+				key := queue.Message{TaskID: m.TaskID}
+				if old := (oldJSON{List: l, Raw: raw}); missing[key] > 0 {
+					hit(key, old)
+				} else if m.TaskID != "" && found[key] == nil {
 					r.window.put(m.TaskID, old)
 				}
 			}
@@ -86,14 +90,23 @@ func (r *Redis) locate(ctx context.Context, wanted map[string]int) (map[string][
 			}
 		}
 	}
-	if len(missing) == 0 {
-		return found, nil
+	return found, nil
+}
+
+// locateAbandoned calls hit for abandoned messages that are still reserved, and takes
+// those that are not off the missing ones: they have moved on.
+func (r *Redis) locateAbandoned(ctx context.Context, missing map[queue.Message]int, hit func(queue.Message, oldJSON)) error {
+	abandoned := func(m queue.Message) bool { return m.Abandoned }
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(missing)), abandoned) {
+		return nil
 	}
 	err := r.eachReserved(ctx, func(tag, raw string) error {
-		if m, _ := decode(raw); missing[m.TaskID] > 0 {
-			hit(m.TaskID, oldJSON{Tag: tag})
+		m, _ := decode(raw)
+		if key := (queue.Message{TaskID: m.TaskID, Abandoned: true}); missing[key] > 0 {
+			hit(key, oldJSON{Tag: tag})
 		}
 		return nil
 	})
-	return found, err
+	maps.DeleteFunc(missing, func(m queue.Message, _ int) bool { return abandoned(m) })
+	return err
 }

@@ -50,6 +50,7 @@ with w.database().cursor() as c:
         w.process_job_task.apply_async(kwargs=dict(job_id=job, job_type=kind, campaign_id=campaign), task_id=task)
 `)
 	testenv.StartCeleryWorker(t, p.broker.URL(0), p.db.URL, servers.CeleryOptions{TaskSeconds: 0.02})
+	c.record()
 	for range rounds {
 		c.round()
 	}
@@ -93,6 +94,7 @@ func (c *chaos) round() {
 		if err := cmd.Start(); err != nil {
 			c.t.Fatal(err)
 		}
+		started := time.Now()
 		life := time.Duration(c.random.IntN(150)) * time.Millisecond
 		if c.random.IntN(4) == 0 {
 			life = 20 * time.Second
@@ -101,6 +103,7 @@ func (c *chaos) round() {
 		wg.Go(func() {
 			err := cmd.Wait()
 			timer.Stop()
+			c.t.Logf("%s to %s: %v: %v %s", started.UTC().Format("05.000"), time.Now().UTC().Format("05.000"), args, err, errOut)
 			kills <- err != nil && cmd.ProcessState.ExitCode() == -1
 			if code := cmd.ProcessState.ExitCode(); code == 2 {
 				c.t.Errorf("%v: %s", args, errOut)
@@ -121,6 +124,7 @@ func (c *chaos) round() {
 func (c *chaos) inject(fault string) {
 	ctx := context.Background()
 	c.injected[fault]++
+	c.t.Logf("%s: %s", time.Now().UTC().Format("05.000"), fault)
 	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000")
 	var err error
 	switch fault {
@@ -176,28 +180,5 @@ func (c *chaos) settle(jobs int) {
 		c.db.Expect(`SELECT count(*) = 0 FROM leadgenctl.outbox WHERE published_at IS NULL`),
 		c.db.Expect(`SELECT count(*) = 0 FROM leadgenctl.job_violations`)); err != nil {
 		c.t.Error(err)
-	}
-}
-
-// explain shows the jobs that did not run exactly once.
-func (c *chaos) explain() {
-	rows, err := c.db.Pool.Query(context.Background(), `SELECT j.id, count(e.id), string_agg(e.task_id || ' ' || e.started_at, '; ' ORDER BY e.id)
-		FROM jobs AS j LEFT JOIN worker_log.executions AS e ON e.job_id = j.id GROUP BY j.id HAVING count(e.id) <> 1 LIMIT 10`)
-	if err != nil {
-		c.t.Error(err)
-		return
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, n int
-		var how *string
-		if err := rows.Scan(&id, &n, &how); err != nil {
-			c.t.Error(err)
-			return
-		}
-		if how == nil {
-			how = new(string)
-		}
-		c.t.Logf("job %d ran %d times: %s", id, n, *how)
 	}
 }

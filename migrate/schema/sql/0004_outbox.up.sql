@@ -9,7 +9,7 @@ CREATE TABLE leadgenctl.outbox (
     job_ids integer[] NOT NULL,
     task_ids uuid[] NOT NULL,      -- of the new tasks, fixed before anything is published
     old_task_ids text[] NOT NULL,  -- what jobs.task_id was
-    replaces jsonb,                -- job id -> queued task ids that make room; known once sealed
+    replaces jsonb,                -- job id -> messages that make room; known once sealed
     sealed_at timestamptz,         -- from here on the batch is published as it is, however often
     retracted boolean NOT NULL DEFAULT false, -- it was sealed before: its tasks may be on the broker already
     attempts integer NOT NULL DEFAULT 0,
