@@ -68,13 +68,10 @@ func (l *look) begin(ctx context.Context) error {
 	if l.gone != nil || l.tx != nil {
 		return l.gone
 	}
-	tx, err := l.options.Pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err == nil {
-		// To compile these statements takes longer than to run them. Without workers beside
-		// it a look takes one core of the server at most.
-		_, err = tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'",
-			l.options.StatementTimeout.Milliseconds()))
-	}
+	// A server that is frozen takes connections and never answers.
+	ctx, cancel := context.WithTimeout(ctx, l.options.Timeout)
+	defer cancel()
+	tx, err := l.options.Pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: fmt.Sprintf(beginSQL, l.options.StatementTimeout.Milliseconds())})
 	if err != nil {
 		l.gone = fmt.Errorf("begin a snapshot of PostgreSQL: %w", err)
 		return l.gone
@@ -82,6 +79,11 @@ func (l *look) begin(ctx context.Context) error {
 	l.tx = tx
 	return nil
 }
+
+// beginSQL begins a look. To compile its statements takes longer than to run them.
+// Without workers beside it a look takes one core of the server at most.
+const beginSQL = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d;
+SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'`
 
 // query runs one statement under a savepoint, so that one that fails spoils no other.
 func (l *look) query(ctx context.Context, sql string, args []any, read func(pgx.Rows) error) error {

@@ -27,7 +27,7 @@ type Options struct {
 
 	MaxSamples       int           // per check; 5 when zero
 	StatementTimeout time.Duration // of each PostgreSQL statement; 60 s when zero
-	Timeout          time.Duration // of each Redis call; 10 s when zero
+	Timeout          time.Duration // of each Redis call, and to begin with PostgreSQL; 10 s when zero
 	Settle           time.Duration // between two looks; 1 s when zero
 	MaxOpen          time.Duration // an open breaker older than this is a finding; 24 h when zero
 	MaxPending       time.Duration // a pending job without a task older than this is one; 15 min when zero

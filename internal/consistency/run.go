@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	started := time.Now()
 	r.total = len(selected)
 	r.looks(ctx, selected)
-	if err := ctx.Err(); err != nil && context.Cause(ctx) == context.Canceled {
+	// The cause may be anything: signal.NotifyContext names the signal there.
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	report := &Report{StartedAt: started.UTC(), DurationMS: milliseconds(time.Since(started)), Version: o.Version, Checks: []Result{}}
