@@ -241,7 +241,7 @@ var faults = []fault{
 	{id: "LGE002", name: "a replica whose master is away", count: 1, says: []string{"link is down"},
 		make: func(h *house) { h.must(h.redis.Client.ReplicaOf(context.Background(), "127.0.0.1", "1").Err()) }},
 	{id: "LGE003", name: "a superuser", count: 1, says: []string{"superuser"}, make: func(h *house) {}},
-	{id: "LGE004", name: "messages wait", count: 1, says: []string{"2 messages wait"}, also: []string{"LGQ017"},
+	{id: "LGE004", name: "messages wait", count: 1, says: []string{"2 messages wait in celery"}, also: []string{"LGQ017"},
 		make: func(h *house) { h.must(h.redis.Client.LPush(context.Background(), "celery", "{}", "{}").Err()) }},
 	{id: "LGQ006", name: "the message is gone", count: 1, says: []string{"job ", "FETCH_LEADS"},
 		make: func(h *house) {

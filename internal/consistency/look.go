@@ -28,6 +28,7 @@ type look struct {
 	oldKeysOnce func() ([]oldKey, error)
 	infoOnce    func() (map[string]string, error)
 	surveyOnce  func() (*survey, error)
+	crewOnce    func() (*crew, error)
 	passes      map[string]*pass // by table, of the row checks
 	tables      func() (map[string]bool, error)
 }
@@ -49,6 +50,7 @@ func newLook(ctx context.Context, o *Options, checks []*Check) *look {
 	l.breakerOnce = sync.OnceValues(l.readBreaker)
 	l.oldKeysOnce = sync.OnceValues(l.readOldKeys)
 	l.surveyOnce = sync.OnceValues(l.readSurvey)
+	l.crewOnce = sync.OnceValues(l.readCrew)
 	l.infoOnce = sync.OnceValues(l.readInfo)
 	l.tables = sync.OnceValues(l.readTables)
 	return l

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"strconv"
 	"time"
 
@@ -95,98 +94,6 @@ func (s *survey) replyQueues(ctx context.Context) error {
 		s.add(&s.replies, fmt.Sprint(q.List, q.Length), fmt.Sprintf("%s: %d answers", q.List, q.Length))
 	}
 	return err
-}
-
-// liveJobs looks for jobs that have waited for a while and whose task is not in the
-// broker, and for those that nobody works on. It marks the jobs that it sees.
-func (s *survey) liveJobs(ctx context.Context) error {
-	all, err := s.l.liveJobs()
-	if err != nil {
-		return err
-	}
-	var suspects []int64
-	for _, j := range all {
-		messages, named := s.jobs[j.id]
-		if named {
-			s.jobs[j.id] = messages | live
-		} else if j.late || j.overdue {
-			suspects = append(suspects, j.id)
-		}
-	}
-	if len(suspects) == 0 {
-		return nil
-	}
-	waiting, err := s.outbox(ctx)
-	if err != nil {
-		return err
-	}
-	var missing []suspect
-	for chunk := range slices.Chunk(suspects, maxSubjects) {
-		if err := s.look(ctx, chunk, waiting, &missing); err != nil {
-			return err
-		}
-	}
-	return s.begun(ctx, missing)
-}
-
-// suspect is a live job that no message names.
-type suspect struct {
-	id                   int64
-	task, kind, campaign string
-	since                string // when it was last changed
-	pending              bool
-}
-
-// look reads the jobs that no message names, and leaves out those whose task is queued
-// all the same.
-func (s *survey) look(ctx context.Context, ids []int64, waiting map[int64]bool, missing *[]suspect) error {
-	return s.l.query(ctx, `SELECT id, coalesce(task_id, ''), job_type::text, coalesce(campaign_id, ''),
-			to_char(coalesce(updated_at, created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), status = 'PENDING'
-		FROM jobs WHERE id = ANY ($1::bigint[]) ORDER BY id`, []any{ids}, func(rows pgx.Rows) error {
-		var j suspect
-		_, err := pgx.ForEachRow(rows, []any{&j.id, &j.task, &j.kind, &j.campaign, &j.since, &j.pending}, func() error {
-			if _, queued := s.tasks[s.hash(j.task)]; queued {
-				return nil
-			}
-			switch {
-			case !j.pending:
-				s.add(&s.zombies, strconv.FormatInt(j.id, 10), fmt.Sprintf("job %d (%s), PROCESSING since %s", j.id, j.kind, j.since))
-			case !waiting[j.id]:
-				if s.lost.count++; len(*missing) < maxSubjects {
-					*missing = append(*missing, j)
-				}
-			}
-			return nil
-		})
-		return err
-	})
-}
-
-// begun takes jobs off the lost ones whose task has just begun: it is in no queue, and its
-// result says so.
-func (s *survey) begun(ctx context.Context, missing []suspect) error {
-	if len(missing) == 0 {
-		return nil
-	}
-	ids := make([]string, len(missing))
-	for i, j := range missing {
-		ids[i] = j.task
-	}
-	started, err := s.l.options.Broker.Started(ctx, ids)
-	if err != nil {
-		return err
-	}
-	running := make(map[string]bool)
-	for _, h := range started {
-		running[h.TaskID] = true
-	}
-	s.lost.count -= int64(len(missing))
-	for _, j := range missing {
-		if !running[j.task] {
-			s.add(&s.lost, strconv.FormatInt(j.id, 10), fmt.Sprintf("job %d (%s), task %s, of campaign %s", j.id, j.kind, j.task, j.campaign))
-		}
-	}
-	return nil
 }
 
 // strangers looks for messages whose job has ended, or is none. There are few, or none, so

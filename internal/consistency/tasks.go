@@ -2,9 +2,8 @@ package consistency
 
 import "context"
 
-// taskChecks compare the broker's messages with the jobs. They ask no worker, so that
-// rights to read are enough: a job that has been PROCESSING for longer than the hard
-// time limit of its task is held by nobody.
+// taskChecks compare the broker's messages with the jobs. Rights to read are enough for
+// them: where the workers may be asked as well, less is left in doubt.
 func taskChecks() []*Check {
 	return []*Check{
 		{
@@ -37,9 +36,10 @@ func taskChecks() []*Check {
 		},
 		{
 			ID: "LGQ010", Family: Queue, Severity: Error, Title: "Jobs are processing and nobody works on them (zombies)",
-			Meaning: "The job has been PROCESSING for longer than the task's hard time limit, and no message of it is in the broker: its worker died, or it is a first row that process_job_task leaves behind for an ENRICH_LEAD job.",
-			Remedy:  "Let it be mended: `--fix --zombies=requeue` gives each a new task, `--zombies=fail` ends them as FAILED. Choose fail when the work may have been done.",
-			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			Meaning: "The job has been PROCESSING for longer than the task's hard time limit, no message of it is in the broker, and no worker that is alive runs it: its worker died, or it is a first row that process_job_task leaves behind for an ENRICH_LEAD job. " +
+				"A task whose result says STARTED is with a worker; whether that one is alive can be told only where the workers may be asked (not by a role that only reads): otherwise it is no finding.",
+			Remedy: "Let it be mended: `--fix --zombies=requeue` gives each a new task, `--zombies=fail` ends them as FAILED. Choose fail when the work may have been done. It asks the workers first, and leaves alone what one of them holds, or may hold since it does not answer.",
+			needs:  broker | postgres, twice: true, Reads: brokerReads + "; MGET celery-task-meta-<task id>; the workers' own answers (active, reserved, scheduled)",
 			inspect: surveyed(func(s *survey) outcome { return s.zombies }), fix: mendZombies,
 		},
 		{

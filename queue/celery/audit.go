@@ -101,3 +101,44 @@ func (r *Redis) ReplyQueues(ctx context.Context) ([]ReplyQueue, error) {
 	}
 	return found, nil
 }
+
+// Waiting is a queue that has messages.
+type Waiting struct {
+	Queue    string
+	Messages int64
+	Next     string // the message that a worker takes next of each of its lists
+}
+
+// Waiting returns the queues that have messages.
+func (r *Redis) Waiting(ctx context.Context) ([]Waiting, error) {
+	type list struct {
+		length *redis.IntCmd
+		next   *redis.StringCmd
+	}
+	queues := make([][]list, len(r.options.Queues))
+	// The pipeline's own error may be that a list is empty: the lengths are looked at one by one.
+	_, _ = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, q := range r.options.Queues {
+			for _, step := range r.options.PrioritySteps {
+				name := r.list(q, step)
+				queues[i] = append(queues[i], list{p.LLen(ctx, name), p.LIndex(ctx, name, -1)})
+			}
+		}
+		return nil
+	})
+	var found []Waiting
+	for i, q := range r.options.Queues {
+		w := Waiting{Queue: q}
+		for _, l := range queues[i] {
+			if err := l.length.Err(); err != nil {
+				return nil, fmt.Errorf("count the messages of %s: %w", q, err)
+			}
+			w.Messages += l.length.Val()
+			w.Next += l.next.Val()
+		}
+		if w.Messages > 0 {
+			found = append(found, w)
+		}
+	}
+	return found, nil
+}
