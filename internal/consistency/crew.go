@@ -61,6 +61,12 @@ func (c *crew) add(w celery.Worker) {
 	}
 }
 
+// knows says whether a task is one that some worker runs, as far as is known: Celery's own
+// are not told, and nothing is where not all have answered.
+func (c *crew) knows(task string) bool {
+	return c.registered == nil || c.registered[task] || strings.HasPrefix(task, "celery.")
+}
+
 // holds says whether a worker has a job's task, as far as is known: it says so itself,
 // or the task's result names it and it is alive, or may be.
 func (c *crew) holds(job int64, task, startedBy string) bool {

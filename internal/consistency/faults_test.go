@@ -12,6 +12,7 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/migrate/schema"
+	"github.com/leadgenctl/leadgenctl/queue"
 )
 
 // fault is one thing that goes wrong on the platform.
@@ -263,6 +264,12 @@ var faults = []fault{
 			h.worker()
 			h.publish("astray", 424242)
 		}},
+	{id: "LGQ009", name: "jobs that cannot be", count: 2, says: []string{"task zero: there is no job 0", "task minus: there is no job -7"},
+		make: func(h *house) {
+			h.worker()
+			h.publish("zero", 0)
+			h.publish("minus", -7)
+		}},
 	{id: "LGQ010", name: "the worker died an hour ago", count: 1, says: []string{"PROCESSING since"},
 		make: func(h *house) {
 			h.exec("UPDATE jobs SET created_at = now() - interval '1 hour', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[1])
@@ -276,6 +283,12 @@ var faults = []fault{
 		make: func(h *house) {
 			h.worker()
 			h.must(h.redis.Client.LPush(context.Background(), "celery", "rubbish", `{"headers": {"task": "x"}, "properties": {}}`).Err())
+		}},
+	{id: "LGQ017", name: "a task that no worker knows", count: 1, says: []string{`no worker knows the task "nobody_knows_it"`},
+		make: func(h *house) {
+			h.worker()
+			_, err := h.broker.Publish(context.Background(), "unknown", []queue.Task{{ID: "u", Name: "nobody_knows_it"}, {ID: "own", Name: "celery.backend_cleanup"}})
+			h.must(err)
 		}},
 	{id: "LGQ018", name: "nobody reads the answers", count: 1, says: []string{"dead.reply.celery.pidbox: 2 answers"},
 		make: func(h *house) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
@@ -54,14 +55,12 @@ func (s *survey) hash(id string) uint64 { return maphash.String(s.seed, id) }
 
 func (s *survey) messages(ctx context.Context) error {
 	return s.l.options.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
+		workers, err := s.l.crewOnce()
+		if err != nil {
+			return err
+		}
 		for _, m := range chunk {
-			if m.Defect != "" {
-				what := "it would be dropped"
-				if m.Poison {
-					what = "it crashes the worker"
-				}
-				s.add(&s.malformed, m.TaskID+m.Defect, fmt.Sprintf("%s, index %d: %s (%s)", m.List, m.Index, m.Defect, what))
-			}
+			s.judge(m, workers)
 			if m.TaskID != "" {
 				s.tasks[s.hash(m.TaskID)] = struct{}{}
 			}
@@ -74,6 +73,21 @@ func (s *survey) messages(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// judge looks for a message that a worker cannot read, or drops.
+func (s *survey) judge(m celery.Found, workers *crew) {
+	switch {
+	case m.Poison:
+		s.add(&s.malformed, m.TaskID+m.Defect, fmt.Sprintf("%s, index %d: %s (it crashes the worker)", m.List, m.Index, m.Defect))
+	case m.Defect != "":
+		s.add(&s.malformed, m.TaskID+m.Defect, fmt.Sprintf("%s, index %d: %s (it would be dropped)", m.List, m.Index, m.Defect))
+	case m.Place == queue.PlaceQueued && m.Name != "" && !workers.knows(m.Name):
+		s.add(&s.malformed, m.TaskID+m.Name, fmt.Sprintf("%s, index %d: no worker knows the task %.80q (it would be dropped)", m.List, m.Index, m.Name))
+	}
+	if m.NoJob != "" {
+		s.add(&s.orphans, m.TaskID, fmt.Sprintf("task %s: there is no job %s", m.TaskID, m.NoJob))
+	}
 }
 
 func (s *survey) reserved(ctx context.Context) error {

@@ -29,7 +29,7 @@ func taskChecks() []*Check {
 		},
 		{
 			ID: "LGQ009", Family: Queue, Severity: Warning, Title: "Tasks point to no job",
-			Meaning: "A message names a job_id that does not exist: its task will fail. Jobs were deleted, or the broker belongs to another database.",
+			Meaning: "A message names a job_id that does not exist, or that none can have (0, or less): its task will fail. Jobs were deleted, or the broker belongs to another database.",
 			Remedy:  "Look whether broker and database belong together: `leadgenctl config view`. If they do, take the messages out as LGQ008 says, or let them fail.",
 			needs:   broker | postgres, twice: true, Reads: brokerReads,
 			inspect: surveyed(func(s *survey) outcome { return s.orphans }),
@@ -51,9 +51,10 @@ func taskChecks() []*Check {
 		},
 		{
 			ID: "LGQ017", Family: Queue, Severity: Error, Title: "Messages in the queue that crash a worker or are dropped",
-			Meaning: "A worker that takes such a message dies, or drops it without a trace; some are put back and kill the next worker.",
-			Remedy:  "Stop the workers, look at the message where it lies (`redis-cli LINDEX <list> <index>`), keep a copy, and take it out: `redis-cli LREM <list> 1 <message>`. Find the program that sent it.",
-			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			Meaning: "A worker that takes such a message dies, or drops it with no more than a line in its log; some are put back and kill the next worker. Dropped are: what is not JSON, compressed in a way nobody can undo, an eta that is no date, and tasks that no worker knows. " +
+				"Which tasks they know is asked of the workers; where they may not be asked, or one does not answer, no task counts as unknown.",
+			Remedy: "Stop the workers, look at the message where it lies (`redis-cli LINDEX <list> <index>`), keep a copy, and take it out: `redis-cli LREM <list> 1 <message>`. Find the program that sent it; of an unknown task, the worker that should run it.",
+			needs:  broker | postgres, twice: true, Reads: brokerReads + "; the workers' own answers (registered)",
 			inspect: surveyed(func(s *survey) outcome { return s.malformed }),
 		},
 		{

@@ -21,6 +21,7 @@ type Found struct {
 	Defect string // what is wrong with it; "" for a message that a worker can read
 	Poison bool   // the defect crashes the worker that takes it
 	Raw    string // its bytes
+	NoJob  string // a job_id among its arguments that no job can have; "" for none
 }
 
 // EachMessage calls fn with every message on the queues and every reserved one, in
@@ -32,7 +33,7 @@ func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
 		chunk := make([]Found, len(raws))
 		for i, raw := range raws {
 			m, _ := d.decode(raw) // Defect says what is wrong
-			chunk[i] = Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw}
+			chunk[i] = Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw, NoJob: m.NoJob}
 		}
 		return 0, fn(chunk)
 	})
@@ -41,7 +42,7 @@ func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
 	}
 	return r.eachReserved(ctx, func(tag, raw string) error {
 		m, _ := decode(raw)
-		return fn([]Found{{Held: m.held(queue.PlaceReserved), List: r.key(r.options.Unacked), Tag: tag, Defect: m.Defect, Poison: m.Poison, Raw: raw}})
+		return fn([]Found{{Held: m.held(queue.PlaceReserved), List: r.key(r.options.Unacked), Tag: tag, Defect: m.Defect, Poison: m.Poison, Raw: raw, NoJob: m.NoJob}})
 	})
 }
 
