@@ -91,6 +91,14 @@ var faults = []fault{
 			h.set("circuit_breaker:apollo:notes", "no breaker", 0)
 			h.must(h.redis.Client.ZAdd(context.Background(), "circuit_failures:apollo", zMember()).Err())
 		}},
+	{id: "LGB004", name: "a service that nobody configured", count: 1, says: []string{"circuit_breaker:hubspot: closed"},
+		make: func(h *house) {
+			h.set("circuit_breaker:hubspot", `{"state": "closed", "opened_at": null, "metadata": {}}`, 10*time.Minute)
+		}},
+	{id: "LGB005", name: "of a service that nobody configured", count: 1, says: []string{"circuit_breaker:hubspot: open"}, also: []string{"LGB004"},
+		make: func(h *house) {
+			h.set("circuit_breaker:hubspot", `{"state": "open", "opened_at": "2026-01-05T10:20:41.870963", "metadata": {}}`, time.Minute)
+		}},
 	{id: "LGB005", name: "open, paused and malformed", count: 3, says: []string{"circuit_breaker:apollo: half_open", "queue_paused:openai: paused", "circuit_breaker:openai: malformed"}, also: []string{"LGB004"},
 		make: func(h *house) {
 			h.set("circuit_breaker:apollo", `{"state": "half_open", "opened_at": null, "metadata": {}}`, time.Minute)
@@ -213,6 +221,12 @@ var faults = []fault{
 		make: func(h *house) {
 			h.exec(`INSERT INTO leads (id, campaign_id, enrichment_job_id) VALUES ('l0', $1, NULL), ('l1', $1, '999999'), ('l2', $1, 'nonsense'), ('l3', $1, $2)`,
 				h.fixture.CampaignID, strconv.FormatInt(h.fixture.JobIDs[0], 10))
+		}},
+	{id: "LGC007", name: "a job beyond nine digits is gone, one that is there, and work that is done", count: 2, says: []string{"lead l0", "lead l3"},
+		make: func(h *house) {
+			h.exec("INSERT INTO jobs (id, name, status, campaign_id, completed_at) VALUES (2147483647, 'n', 'COMPLETED', $1, now())", h.fixture.CampaignID)
+			h.exec(`INSERT INTO leads (id, campaign_id, enrichment_job_id, enrichment_results) VALUES ('l0', $1, '2147483646', NULL), ('l1', $1, '2147483647', NULL),
+				('l2', $1, '2147483645', '{"enriched": true}'), ('l3', $1, '99999999999', 'null')`, h.fixture.CampaignID)
 		}},
 	{id: "LGS002", name: "our tables only", count: 3, says: []string{"campaign_gate"}, also: []string{"LGC002", "LGC004"},
 		make: func(h *house) { h.oldEnum() }},

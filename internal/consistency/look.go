@@ -25,7 +25,7 @@ type look struct {
 	gone error
 
 	breakerOnce func() (breaker.Status, error)
-	oldKeysOnce func() ([]oldKey, error)
+	oldKeysOnce func() (oldKeys, error)
 	infoOnce    func() (map[string]string, error)
 	surveyOnce  func() (*survey, error)
 	crewOnce    func() (*crew, error)

@@ -21,9 +21,10 @@ type Options struct {
 	BrokerErr   error
 	Queues      Queues // the broker, whichever it is; Broker where it is nil
 
-	Services []string // that had a breaker of their own
-	Only     []string // ids, families or globs; all checks when empty
-	Skip     []string // taken out again
+	Services []string      // that had a breaker of their own
+	Walk     time.Duration // how long to look over the names in Redis for further ones; 1 s when zero
+	Only     []string      // ids, families or globs; all checks when empty
+	Skip     []string      // taken out again
 
 	MaxSamples       int           // per check; 5 when zero
 	StatementTimeout time.Duration // of each PostgreSQL statement; 60 s when zero
@@ -60,7 +61,7 @@ func (o *Options) fill() {
 		field    *time.Duration
 		fallback time.Duration
 	}{
-		{&o.StatementTimeout, time.Minute}, {&o.Timeout, 10 * time.Second}, {&o.Settle, time.Second},
+		{&o.StatementTimeout, time.Minute}, {&o.Timeout, 10 * time.Second}, {&o.Walk, time.Second}, {&o.Settle, time.Second},
 		{&o.MaxOpen, 24 * time.Hour}, {&o.MaxPending, 15 * time.Minute}, {&o.TaskTimeLimit, 30 * time.Minute},
 		{&o.MaxClock, 2 * time.Second}, {&o.MaxLag, 30 * time.Second}, {&o.Visibility, time.Hour},
 	} {
