@@ -67,6 +67,7 @@ func Fix(ctx context.Context, o FixOptions, id string) (total int64, err error) 
 		return 0, &PatternError{id, "this check cannot be mended by --fix"}
 	}
 	m := &mending{&o, c, operations.New(o.Pool, o.Actor, "fix "+c.ID)}
+	m.log.Patience = o.patience()
 	for {
 		subjects, err := subjectsOf(ctx, o.Options, c)
 		if err != nil || len(subjects) == 0 {

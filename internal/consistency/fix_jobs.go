@@ -44,6 +44,8 @@ func Preview(ctx context.Context, o Options, c *Check) ([]string, error) {
 		return nil, nil
 	}
 	o.fill()
+	ctx, cancel := context.WithTimeout(ctx, o.patience())
+	defer cancel()
 	rows, err := o.Pool.Query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %d", c.fix.row, c.table.from, c.table.condition(&o), c.table.key, o.MaxSamples))
 	if err != nil {
 		return nil, fmt.Errorf("look at what would change: %w", err)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leadgenctl/leadgenctl/internal/operations"
+	"github.com/leadgenctl/leadgenctl/queue"
 )
 
 // Zombies says what --fix does with jobs that nobody works on.
@@ -44,37 +47,56 @@ func endZombies(ctx context.Context, m *mending, subjects []string) (int64, erro
 	return 0, fmt.Errorf("zombies are requeued or failed, not %q", m.Zombies)
 }
 
-// free returns the jobs that no worker has.
+// free returns the jobs that no worker has, by a look of its own at the broker and the
+// workers. Where that leaves a doubt, there are none.
 func (m *mending) free(ctx context.Context, ids []int64) ([]int64, error) {
-	workers, err := askCrew(ctx, m.Broker)
+	task, err := m.tasksOf(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	held := crew{asked: true, alive: map[string]bool{}, tasks: map[string]bool{}, jobs: map[int64]bool{}}
+	fleet, err := m.Broker.Each(ctx, func(chunk []queue.Held) error {
+		for _, h := range chunk {
+			held.tasks[h.TaskID] = true
+			held.jobs[h.JobID] = true
+		}
+		return nil
+	})
 	switch {
+	case forbidden(err):
+		return nil, fmt.Errorf("%d %w: they cannot be asked without the right to publish", len(ids), ErrMayBeHeld)
 	case err != nil:
 		return nil, err
-	case !workers.asked:
-		return nil, fmt.Errorf("%d %w: they cannot be asked without the right to publish", len(ids), ErrMayBeHeld)
-	case workers.silent > 0:
-		return nil, fmt.Errorf("%d %w: %d that listen do not answer", len(ids), ErrMayBeHeld, workers.silent)
+	case fleet.Doubt != "":
+		return nil, fmt.Errorf("%d %w: %s", len(ids), ErrMayBeHeld, fleet.Doubt)
 	}
-	rows, err := m.Pool.Query(ctx, "SELECT id, coalesce(task_id, '') FROM jobs WHERE id = ANY ($1::bigint[])", ids)
-	if err != nil {
-		return nil, fmt.Errorf("read the jobs' tasks: %w", err)
+	for _, name := range fleet.Alive {
+		held.alive[name] = true
 	}
-	task := make(map[int64]string, len(ids))
-	var tasks []string
-	var id int64
-	var name string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &name}, func() error { task[id], tasks = name, append(tasks, name); return nil }); err != nil {
-		return nil, fmt.Errorf("read the jobs' tasks: %w", err)
-	}
-	by, err := startedBy(ctx, m.Broker, tasks)
+	by, err := startedBy(ctx, m.Broker, slices.Collect(maps.Values(task)))
 	if err != nil {
 		return nil, err
 	}
 	var free []int64
 	for id, name := range task {
-		if !workers.holds(id, name, by[name]) {
+		if !held.holds(id, name, by[name]) {
 			free = append(free, id)
 		}
 	}
 	return free, nil
+}
+
+// tasksOf reads which task each job has.
+func (m *mending) tasksOf(ctx context.Context, ids []int64) (map[int64]string, error) {
+	rows, err := m.Pool.Query(ctx, "SELECT id, coalesce(task_id, '') FROM jobs WHERE id = ANY ($1::bigint[])", ids)
+	task := make(map[int64]string, len(ids))
+	var id int64
+	var name string
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&id, &name}, func() error { task[id] = name; return nil })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the jobs' tasks: %w", err)
+	}
+	return task, nil
 }

@@ -95,7 +95,7 @@ func (l *look) query(ctx context.Context, sql string, args []any, read func(pgx.
 		return err
 	}
 	// The server's own time-out ends a statement and keeps the connection; this one ends a dead connection.
-	ctx, cancel := context.WithTimeout(ctx, l.options.StatementTimeout+5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, l.options.patience())
 	defer cancel()
 	err := pgx.BeginFunc(ctx, l.tx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sql, args...)

@@ -45,6 +45,9 @@ type Options struct {
 	Progress func(done, total int)
 }
 
+// patience is how long to wait for a statement: the server's own time-out comes first.
+func (o *Options) patience() time.Duration { return o.StatementTimeout + 5*time.Second }
+
 // Queues is what both brokers can tell.
 type Queues interface {
 	// Depth counts the messages on the queues.

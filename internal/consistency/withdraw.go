@@ -3,9 +3,6 @@ package consistency
 import (
 	"context"
 	"errors"
-	"fmt"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
@@ -18,18 +15,11 @@ func withdraw(ctx context.Context, m *mending, subjects []string) (int64, error)
 	if err != nil {
 		return 0, err
 	}
-	rows, err := m.Pool.Query(ctx, `SELECT id, coalesce(task_id, '') FROM jobs WHERE id = ANY ($1::bigint[])`, ids)
+	task, err := m.tasksOf(ctx, ids)
 	if err != nil {
-		return 0, fmt.Errorf("read the jobs' tasks: %w", err)
+		return 0, err
 	}
-	task, kept := map[int64]string{}, map[int64]string{}
-	var (
-		id   int64
-		name string
-	)
-	if _, err := pgx.ForEachRow(rows, []any{&id, &name}, func() error { task[id] = name; return nil }); err != nil {
-		return 0, fmt.Errorf("read the jobs' tasks: %w", err)
-	}
+	kept := map[int64]string{}
 	if err := keepOne(ctx, m, ids, task, kept); err != nil {
 		return 0, err
 	}

@@ -33,7 +33,10 @@ func (r *Run) Jobs(ctx context.Context, c Change, told func(int64)) (total int64
 		SELECT count(*), coalesce(max(id), 0) FROM new`, c.Where, atOnce, c.Set, image("old"), image("new"))
 	for last := int64(-1 << 40); ; {
 		var n int64
-		if err := r.Pool.QueryRow(ctx, sql, r.Actor, r.Operation, last, c.IDs, r.id).Scan(&n, &last); err != nil {
+		statement, cancel := r.patient(ctx)
+		err := r.Pool.QueryRow(statement, sql, r.Actor, r.Operation, last, c.IDs, r.id).Scan(&n, &last)
+		cancel()
+		if err != nil {
 			return total, fmt.Errorf("change the jobs: %w", err)
 		}
 		if n == 0 {

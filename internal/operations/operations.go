@@ -24,13 +24,14 @@ var ErrNone = errors.New("no such operation")
 type Run struct {
 	Pool      *pgxpool.Pool
 	Actor     string
-	Operation string // such as "fix LGQ004"
+	Operation string        // such as "fix LGQ004"
+	Patience  time.Duration // for one statement; without an end when zero
 	id        string
 }
 
 // New begins an operation. Nothing is logged before something is changed.
 func New(pool *pgxpool.Pool, actor, operation string) *Run {
-	return &Run{pool, actor, operation, uuid.NewString()}
+	return &Run{Pool: pool, Actor: actor, Operation: operation, id: uuid.NewString()}
 }
 
 // Log notes what was changed where that is kept elsewhere: the snapshot of the breaker's
@@ -39,6 +40,8 @@ func (r *Run) Log(ctx context.Context, snapshot string, detail map[string]any) e
 	detail["run"] = r.id
 	data, err := json.Marshal(detail)
 	if err == nil {
+		ctx, cancel := r.patient(ctx)
+		defer cancel()
 		_, err = r.Pool.Exec(ctx, `INSERT INTO leadgenctl.operations (actor, operation, detail, snapshot_id) VALUES ($1, $2, $3::text::jsonb, nullif($4, ''))`,
 			r.Actor, r.Operation, string(data), snapshot)
 	}
@@ -46,6 +49,14 @@ func (r *Run) Log(ctx context.Context, snapshot string, detail map[string]any) e
 		return fmt.Errorf("log %q: %w", r.Operation, err)
 	}
 	return nil
+}
+
+// patient bounds one statement: a server may be frozen.
+func (r *Run) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.Patience == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, r.Patience)
 }
 
 // Info is an operation without the rows that it changed.

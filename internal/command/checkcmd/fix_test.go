@@ -18,6 +18,8 @@ import (
 
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/migrate/schema"
+	"github.com/leadgenctl/leadgenctl/queue"
+	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
 // migrated is a platform with everything installed, whose breaker is closed.
@@ -43,7 +45,7 @@ func (s shell) other(t *testing.T, args ...string) (stdout, stderr string, code 
 	t.Helper()
 	cmd := exec.Command(testenv.Binary(t), args...)
 	cmd.Dir = s.dir
-	cmd.Env = []string{"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "LEADGENCTL_DATABASE_URL=" + s.db, "LEADGENCTL_REDIS_URL=" + s.redis}
+	cmd.Env = []string{"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "LEADGENCTL_WORKERS_RETURN=0s", "LEADGENCTL_DATABASE_URL=" + s.db, "LEADGENCTL_REDIS_URL=" + s.redis}
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
@@ -204,5 +206,68 @@ func TestAFixOfTheBreakersKeyCanBeTakenBack(t *testing.T) {
 	s.must(t, 0, "snapshot", "restore", "fix-1", "--yes")
 	if left := client.TTL(t.Context(), "circuit_breaker:global").Val(); left <= 0 || client.Get(t.Context(), "circuit_breaker:global").Val() != value {
 		t.Errorf("it has %v to live", left)
+	}
+}
+
+// A job that was failed as a zombie gets back what it had; where the guard refuses such a
+// transition, it says so.
+func TestAZombiesEndCanBeTakenBack(t *testing.T) {
+	t.Parallel()
+	s, db := migrated(t)
+	db.NewCampaign(t, "RUNNING", testenv.Job{Status: "PROCESSING"})
+	change(t, db, "UPDATE jobs SET created_at = now() - interval '1 hour'")
+	before := images(t, db)
+	if _, msg, code := s.run(t, "--only", "LGQ010", "--fix", "--zombies=fail", "--yes"); code != 0 {
+		t.Fatalf("exit %d: %s", code, msg)
+	}
+	if err := db.Expect("SELECT status = 'FAILED' FROM jobs"); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, 0, "queue", "guard", "enforce")
+	if _, msg := s.must(t, 4, "snapshot", "restore", "fix-1", "--yes"); !strings.Contains(msg, "queue guard observe") {
+		t.Error(msg)
+	}
+	s.must(t, 0, "queue", "guard", "observe")
+	s.must(t, 0, "snapshot", "restore", "fix-1", "--yes")
+	if !slices.Equal(images(t, db), before) {
+		t.Errorf("not as before:\n%q\n%q", images(t, db), before)
+	}
+}
+
+// Messages that were withdrawn are kept whole, and the way back is named.
+func TestWithdrawnDoublesAreKept(t *testing.T) {
+	t.Parallel()
+	s, db := migrated(t)
+	f := db.NewCampaign(t, "RUNNING", testenv.Job{TaskID: "kept"})
+	options, err := redis.ParseURL(s.redis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
+	broker, err := celery.NewRedis(client, celery.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"kept", "double"} {
+		if _, err := broker.Publish(t.Context(), "test-"+id, []queue.Task{{ID: id, Name: "process_job_task", Kwargs: []queue.Kwarg{{Name: "job_id", Value: f.JobIDs[0]}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raws := client.LRange(t.Context(), "celery", 0, -1).Val()
+	if _, msg, code := s.run(t, "--only", "LGQ007", "--fix", "--yes"); code != 0 {
+		t.Fatalf("exit %d: %s", code, msg)
+	}
+	if left := client.LRange(t.Context(), "celery", 0, -1).Val(); len(left) != 1 || !strings.Contains(left[0], `"kept"`) {
+		t.Errorf("left: %q", left)
+	}
+	_, msg := s.must(t, 4, "snapshot", "restore", "fix-1", "--yes")
+	_, batch, ok := strings.Cut(strings.TrimSpace(msg), "leadgenctl tasks restore ")
+	if !ok {
+		t.Fatal(msg)
+	}
+	s.must(t, 0, "tasks", "restore", batch, "--force", "--yes")
+	if back := client.LRange(t.Context(), "celery", 0, -1).Val(); len(back) != 2 || !slices.Contains(back, raws[0]) || !slices.Contains(back, raws[1]) {
+		t.Errorf("back: %q", back)
 	}
 }
