@@ -3,6 +3,7 @@ package consistency_test
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -175,7 +176,7 @@ func TestARealWorkerThatStopsConsumingIsFound(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.exec("DELETE FROM jobs WHERE status <> 'COMPLETED'")
-	testenv.StartCeleryWorker(t, h.redis.URL, h.db.URL, servers.CeleryOptions{})
+	w := testenv.StartCeleryWorker(t, h.redis.URL, h.db.URL, servers.CeleryOptions{})
 	testenv.RunCelery(t, h.redis.URL, h.db.URL, "from leadgen_worker import app; app.control.cancel_consumer('celery', reply=True)")
 	h.publish("waits", h.fixture.JobIDs[2])
 	only := func(o *consistency.Options) { o.Only = []string{"LGE004"} }
@@ -187,6 +188,13 @@ func TestARealWorkerThatStopsConsumingIsFound(t *testing.T) {
 		return h.db.Expect("SELECT count(*) = 1 FROM worker_log.executions")
 	})
 	if r := find(h.run(only), "LGE004"); r.Status != consistency.Pass {
+		t.Errorf("%+v", r)
+	}
+	h.must(syscall.Kill(-w.Pid(), syscall.SIGSTOP))
+	// The frozen process may still be handed one message by Redis.
+	h.publish("handed over", h.fixture.JobIDs[2])
+	h.publish("waits again", h.fixture.JobIDs[2])
+	if r := find(h.run(only), "LGE004"); r.Status != consistency.Fail || !containsAll(r.Samples, "do not answer") {
 		t.Errorf("%+v", r)
 	}
 }

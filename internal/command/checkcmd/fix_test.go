@@ -223,11 +223,11 @@ func TestAZombiesEndCanBeTakenBack(t *testing.T) {
 	if err := db.Expect("SELECT status = 'FAILED' FROM jobs"); err != nil {
 		t.Fatal(err)
 	}
-	s.must(t, 0, "queue", "guard", "enforce")
+	s.must(t, 0, "queue", "guard", "enforce", "--yes")
 	if _, msg := s.must(t, 4, "snapshot", "restore", "fix-1", "--yes"); !strings.Contains(msg, "queue guard observe") {
 		t.Error(msg)
 	}
-	s.must(t, 0, "queue", "guard", "observe")
+	s.must(t, 0, "queue", "guard", "observe", "--yes")
 	s.must(t, 0, "snapshot", "restore", "fix-1", "--yes")
 	if !slices.Equal(images(t, db), before) {
 		t.Errorf("not as before:\n%q\n%q", images(t, db), before)
