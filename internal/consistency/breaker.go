@@ -32,9 +32,10 @@ func breakerChecks() []*Check {
 		},
 		{
 			ID: "LGB004", Family: Breaker, Severity: Warning, Title: "Keys of the old per-service breakers are left",
-			Meaning: "Old workers still run and write them, or the old keys were never carried over. The new code does not look at them.",
-			Remedy:  "Run `leadgenctl migrate-state --dry-run` to see them, then `leadgenctl migrate-state`; during a rolling deploy `leadgenctl migrate-state --follow`. If they come back, an old worker is still running: restart it.",
-			Reads:   "TYPE, PTTL and the value of circuit_breaker:S, circuit_failures:S, circuit_success:S, queue_paused:S for each service S", needs: redisServer, inspect: oldKeysLeft,
+			Meaning: "Old workers still run and write them, or the old keys were never carried over. The new code does not look at them. " +
+				"Services beyond the configured ones are found by a walk over the names in Redis that ends after a second: with millions of keys the message says that it did not come to the end; `leadgenctl migrate-state --dry-run` walks over all.",
+			Remedy: "Run `leadgenctl migrate-state --dry-run` to see them, then `leadgenctl migrate-state`; during a rolling deploy `leadgenctl migrate-state --follow`. A service that is not configured is carried only when it is named: `--service hubspot`. If they come back, an old worker is still running: restart it.",
+			Reads:  "SCAN, for a second at most; TYPE, PTTL and the value of circuit_breaker:S, circuit_failures:S, circuit_success:S, queue_paused:S for each service S", needs: redisServer, inspect: oldKeysLeft,
 		},
 		{
 			ID: "LGB005", Family: Breaker, Severity: Error, Title: "Old breaker keys disagree with the global state",

@@ -52,10 +52,12 @@ func campaignChecks() []*Check {
 		},
 		{
 			ID: "LGC007", Family: Campaign, Severity: Warning, Title: "Leads name an enrichment job that does not exist",
-			Meaning: "enrichment_job_id is no job's id: the lead waits for an enrichment that nobody does, and a resume cannot find its lead.",
-			Remedy:  "Empty it, so that the app enriches the lead again: `UPDATE leads SET enrichment_job_id = NULL WHERE id IN (…)`.",
-			table: &rowSet{from: "leads l LEFT JOIN jobs j ON j.id = CASE WHEN l.enrichment_job_id ~ '^[0-9]{1,9}$' THEN l.enrichment_job_id::integer END",
-				where: "l.enrichment_job_id IS NOT NULL AND j.id IS NULL", key: "l.id", sample: "format('lead %s of campaign %s: job %s', l.id, l.campaign_id, l.enrichment_job_id)"},
+			Meaning: "enrichment_job_id is no job's id, and the lead has no enrichment_results: it waits for an enrichment that nobody does, and a resume cannot find its lead. A lead that has results lost its job to the app's clean-up, and is no finding.",
+			Remedy:  "Empty it where the lead is still to be enriched, so that the app does that: `UPDATE leads SET enrichment_job_id = NULL WHERE id IN (…) AND enrichment_results IS NULL`.",
+			// The results are looked at last: to read them costs more than all the rest.
+			table: &rowSet{from: "leads l LEFT JOIN jobs j ON j.id = CASE WHEN l.enrichment_job_id ~ '^[0-9]{1,18}$' THEN l.enrichment_job_id::bigint END",
+				where: "l.enrichment_job_id IS NOT NULL AND CASE WHEN j.id IS NULL THEN coalesce(l.enrichment_results::text, 'null') = 'null' ELSE false END",
+				key:   "l.id", sample: "format('lead %s of campaign %s: job %s', l.id, l.campaign_id, l.enrichment_job_id)"},
 		},
 	}
 }

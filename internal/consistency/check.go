@@ -68,6 +68,7 @@ type outcome struct {
 	samples  []string // at most Options.MaxSamples, each naming a row or a key
 	subjects []string // of a check that looks twice: what was found, at most maxSubjects
 	skip     string   // why the check does not apply here
+	note     string   // what it could not look at, where it ran all the same
 }
 
 // maxSubjects bounds how many subjects a look remembers for the next one.

@@ -1,6 +1,7 @@
 package consistency_test
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"sync"
@@ -70,6 +71,32 @@ func TestAServerDiesInTheMiddleOfARun(t *testing.T) {
 				t.Errorf("%+v, errors by family %v", r.Summary, families)
 			}
 		})
+	}
+}
+
+// A server that is frozen takes connections and never answers, from the first statement on.
+func TestAServerHangsBeforeTheFirstStatement(t *testing.T) {
+	t.Parallel()
+	direct := newHouse(t)
+	u, err := url.Parse(direct.db.URL)
+	direct.must(err)
+	proxy := testenv.StartProxy(t, u.Host)
+	db := *direct.db
+	db.URL = strings.Replace(db.URL, u.Host, proxy.Addr(), 1)
+	h := newHouseWith(t, &db, direct.redis.URL)
+	h.must(h.pool.Ping(t.Context()))
+	h.must(proxy.Hang())
+	o := h.options()
+	o.Timeout, o.StatementTimeout = time.Second, time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := consistency.Run(ctx, o)
+	h.must(err)
+	if ctx.Err() != nil {
+		t.Error("the run did not end by itself")
+	}
+	if c, other := find(r, "LGC001"), find(r, "LGB001"); c.Status != consistency.Errored || other.Status != consistency.Pass {
+		t.Errorf("%+v\n%+v", c, other)
 	}
 }
 

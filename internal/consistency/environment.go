@@ -27,12 +27,7 @@ func environmentChecks() []*Check {
 			Remedy:  "Run checks as a role that can read only (README, Least privilege).",
 			Reads:   rightsSQL, needs: postgres, inspect: catalogue(rightsSQL),
 		},
-		{
-			ID: "LGE004", Family: Environment, Severity: Warning, Title: "No worker takes tasks from the queue",
-			Meaning: "Messages wait in the queue and no Celery worker listens: nothing is worked on.",
-			Remedy:  "`docker compose ps` and `docker compose restart leadgen-worker-1`; then look in the worker's log for why it ended (LGQ017 names messages that kill workers).",
-			Reads:   "LLEN of each list of the queues, PUBSUB NUMSUB <db>.celery.pidbox, PUBSUB NUMPAT; on RabbitMQ the queues' counts of messages and consumers", needs: broker, twice: true, inspect: noWorker,
-		},
+		noWorkerCheck(),
 	}
 }
 
@@ -102,26 +97,4 @@ func replicaLag(line string) int {
 		}
 	}
 	return 0
-}
-
-func noWorker(_ context.Context, l *look, _ *Check) (outcome, error) {
-	if l.options.BrokerErr != nil {
-		return outcome{}, l.options.BrokerErr
-	}
-	if l.options.Queues == nil {
-		return outcome{skip: "no broker is configured"}, nil
-	}
-	ctx, cancel := context.WithTimeout(l.ctx, l.options.Timeout)
-	defer cancel()
-	waiting, _, err := l.options.Queues.Depth(ctx)
-	if err != nil || waiting == 0 {
-		return outcome{}, err
-	}
-	listening, err := l.options.Queues.Listening(ctx)
-	if err != nil || listening {
-		return outcome{}, err
-	}
-	o := one(fmt.Sprintf("%d messages wait, and no worker listens", waiting))
-	o.subjects = []string{"queues"}
-	return o, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/migrate/schema"
+	"github.com/leadgenctl/leadgenctl/queue"
 )
 
 // fault is one thing that goes wrong on the platform.
@@ -89,6 +90,14 @@ var faults = []fault{
 			h.set("circuit_breaker:apollo", `{"state": "closed", "opened_at": null, "metadata": {}}`, 10*time.Minute)
 			h.set("circuit_breaker:apollo:notes", "no breaker", 0)
 			h.must(h.redis.Client.ZAdd(context.Background(), "circuit_failures:apollo", zMember()).Err())
+		}},
+	{id: "LGB004", name: "a service that nobody configured", count: 1, says: []string{"circuit_breaker:hubspot: closed"},
+		make: func(h *house) {
+			h.set("circuit_breaker:hubspot", `{"state": "closed", "opened_at": null, "metadata": {}}`, 10*time.Minute)
+		}},
+	{id: "LGB005", name: "of a service that nobody configured", count: 1, says: []string{"circuit_breaker:hubspot: open"}, also: []string{"LGB004"},
+		make: func(h *house) {
+			h.set("circuit_breaker:hubspot", `{"state": "open", "opened_at": "2026-01-05T10:20:41.870963", "metadata": {}}`, time.Minute)
 		}},
 	{id: "LGB005", name: "open, paused and malformed", count: 3, says: []string{"circuit_breaker:apollo: half_open", "queue_paused:openai: paused", "circuit_breaker:openai: malformed"}, also: []string{"LGB004"},
 		make: func(h *house) {
@@ -213,6 +222,12 @@ var faults = []fault{
 			h.exec(`INSERT INTO leads (id, campaign_id, enrichment_job_id) VALUES ('l0', $1, NULL), ('l1', $1, '999999'), ('l2', $1, 'nonsense'), ('l3', $1, $2)`,
 				h.fixture.CampaignID, strconv.FormatInt(h.fixture.JobIDs[0], 10))
 		}},
+	{id: "LGC007", name: "a job beyond nine digits is gone, one that is there, and work that is done", count: 2, says: []string{"lead l0", "lead l3"},
+		make: func(h *house) {
+			h.exec("INSERT INTO jobs (id, name, status, campaign_id, completed_at) VALUES (2147483647, 'n', 'COMPLETED', $1, now())", h.fixture.CampaignID)
+			h.exec(`INSERT INTO leads (id, campaign_id, enrichment_job_id, enrichment_results) VALUES ('l0', $1, '2147483646', NULL), ('l1', $1, '2147483647', NULL),
+				('l2', $1, '2147483645', '{"enriched": true}'), ('l3', $1, '99999999999', 'null')`, h.fixture.CampaignID)
+		}},
 	{id: "LGS002", name: "our tables only", count: 3, says: []string{"campaign_gate"}, also: []string{"LGC002", "LGC004"},
 		make: func(h *house) { h.oldEnum() }},
 	{id: "LGS003", name: "dirty", count: 1, says: []string{"is dirty"},
@@ -241,7 +256,7 @@ var faults = []fault{
 	{id: "LGE002", name: "a replica whose master is away", count: 1, says: []string{"link is down"},
 		make: func(h *house) { h.must(h.redis.Client.ReplicaOf(context.Background(), "127.0.0.1", "1").Err()) }},
 	{id: "LGE003", name: "a superuser", count: 1, says: []string{"superuser"}, make: func(h *house) {}},
-	{id: "LGE004", name: "messages wait", count: 1, says: []string{"2 messages wait"}, also: []string{"LGQ017"},
+	{id: "LGE004", name: "messages wait", count: 1, says: []string{"2 messages wait in celery"}, also: []string{"LGQ017"},
 		make: func(h *house) { h.must(h.redis.Client.LPush(context.Background(), "celery", "{}", "{}").Err()) }},
 	{id: "LGQ006", name: "the message is gone", count: 1, says: []string{"job ", "FETCH_LEADS"},
 		make: func(h *house) {
@@ -263,6 +278,12 @@ var faults = []fault{
 			h.worker()
 			h.publish("astray", 424242)
 		}},
+	{id: "LGQ009", name: "jobs that cannot be", count: 2, says: []string{"task zero: there is no job 0", "task minus: there is no job -7"},
+		make: func(h *house) {
+			h.worker()
+			h.publish("zero", 0)
+			h.publish("minus", -7)
+		}},
 	{id: "LGQ010", name: "the worker died an hour ago", count: 1, says: []string{"PROCESSING since"},
 		make: func(h *house) {
 			h.exec("UPDATE jobs SET created_at = now() - interval '1 hour', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[1])
@@ -276,6 +297,12 @@ var faults = []fault{
 		make: func(h *house) {
 			h.worker()
 			h.must(h.redis.Client.LPush(context.Background(), "celery", "rubbish", `{"headers": {"task": "x"}, "properties": {}}`).Err())
+		}},
+	{id: "LGQ017", name: "a task that no worker knows", count: 1, says: []string{`no worker knows the task "nobody_knows_it"`},
+		make: func(h *house) {
+			h.worker()
+			_, err := h.broker.Publish(context.Background(), "unknown", []queue.Task{{ID: "u", Name: "nobody_knows_it"}, {ID: "own", Name: "celery.backend_cleanup"}})
+			h.must(err)
 		}},
 	{id: "LGQ018", name: "nobody reads the answers", count: 1, says: []string{"dead.reply.celery.pidbox: 2 answers"},
 		make: func(h *house) {

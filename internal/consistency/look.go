@@ -25,9 +25,10 @@ type look struct {
 	gone error
 
 	breakerOnce func() (breaker.Status, error)
-	oldKeysOnce func() ([]oldKey, error)
+	oldKeysOnce func() (oldKeys, error)
 	infoOnce    func() (map[string]string, error)
 	surveyOnce  func() (*survey, error)
+	crewOnce    func() (*crew, error)
 	passes      map[string]*pass // by table, of the row checks
 	tables      func() (map[string]bool, error)
 }
@@ -49,6 +50,7 @@ func newLook(ctx context.Context, o *Options, checks []*Check) *look {
 	l.breakerOnce = sync.OnceValues(l.readBreaker)
 	l.oldKeysOnce = sync.OnceValues(l.readOldKeys)
 	l.surveyOnce = sync.OnceValues(l.readSurvey)
+	l.crewOnce = sync.OnceValues(l.readCrew)
 	l.infoOnce = sync.OnceValues(l.readInfo)
 	l.tables = sync.OnceValues(l.readTables)
 	return l
@@ -68,13 +70,10 @@ func (l *look) begin(ctx context.Context) error {
 	if l.gone != nil || l.tx != nil {
 		return l.gone
 	}
-	tx, err := l.options.Pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err == nil {
-		// To compile these statements takes longer than to run them. Without workers beside
-		// it a look takes one core of the server at most.
-		_, err = tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'",
-			l.options.StatementTimeout.Milliseconds()))
-	}
+	// A server that is frozen takes connections and never answers.
+	ctx, cancel := context.WithTimeout(ctx, l.options.Timeout)
+	defer cancel()
+	tx, err := l.options.Pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: fmt.Sprintf(beginSQL, l.options.StatementTimeout.Milliseconds())})
 	if err != nil {
 		l.gone = fmt.Errorf("begin a snapshot of PostgreSQL: %w", err)
 		return l.gone
@@ -82,6 +81,11 @@ func (l *look) begin(ctx context.Context) error {
 	l.tx = tx
 	return nil
 }
+
+// beginSQL begins a look. To compile its statements takes longer than to run them.
+// Without workers beside it a look takes one core of the server at most.
+const beginSQL = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d;
+SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'`
 
 // query runs one statement under a savepoint, so that one that fails spoils no other.
 func (l *look) query(ctx context.Context, sql string, args []any, read func(pgx.Rows) error) error {
@@ -91,7 +95,7 @@ func (l *look) query(ctx context.Context, sql string, args []any, read func(pgx.
 		return err
 	}
 	// The server's own time-out ends a statement and keeps the connection; this one ends a dead connection.
-	ctx, cancel := context.WithTimeout(ctx, l.options.StatementTimeout+5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, l.options.patience())
 	defer cancel()
 	err := pgx.BeginFunc(ctx, l.tx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sql, args...)

@@ -162,12 +162,3 @@ func (h *house) publish(task string, job int64) {
 		Kwargs: []queue.Kwarg{{Name: "job_id", Value: job}, {Name: "job_type", Value: "FETCH_LEADS"}, {Name: "campaign_id", Value: h.fixture.CampaignID}}}})
 	h.must(err)
 }
-
-// worker pretends that a worker listens, so that waiting messages are no finding.
-func (h *house) worker() {
-	h.t.Helper()
-	s := h.redis.Client.Subscribe(context.Background(), "/0.celery.pidbox")
-	_, err := s.Receive(context.Background())
-	h.must(err)
-	h.t.Cleanup(func() { s.Close() })
-}

@@ -3,7 +3,9 @@ package consistency
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,11 +22,34 @@ type oldKey struct {
 	life time.Duration // what is left of it; negative for no end
 }
 
-// readOldKeys asks for the known services' keys by name, in one round trip.
-func (l *look) readOldKeys() ([]oldKey, error) {
+// oldKeys are those that were found.
+type oldKeys struct {
+	keys []oldKey
+	note string // what was not looked at
+}
+
+// readOldKeys looks which further services have keys, and reads those of all, in one
+// round trip.
+func (l *look) readOldKeys() (oldKeys, error) {
 	if l.options.RedisErr != nil {
-		return nil, l.options.RedisErr
+		return oldKeys{}, l.options.RedisErr
 	}
+	ctx, cancel := context.WithTimeout(l.ctx, l.options.Timeout)
+	defer cancel()
+	var o oldKeys
+	further, whole, err := state.Services(ctx, l.options.Redis, l.options.Services, l.options.Walk)
+	switch {
+	case err != nil && !strings.Contains(err.Error(), "NOPERM"):
+		return oldKeys{}, err
+	case err != nil || !whole:
+		o.note = "not all names could be looked at within " + l.options.Walk.String() + ": services that are not configured may have keys too"
+	}
+	o.keys, err = l.keysOf(ctx, slices.Concat(l.options.Services, further))
+	return o, err
+}
+
+// keysOf reads the old keys of some services.
+func (l *look) keysOf(ctx context.Context, services []string) ([]oldKey, error) {
 	type answers struct {
 		family  state.Family
 		service string
@@ -32,12 +57,10 @@ func (l *look) readOldKeys() ([]oldKey, error) {
 		life    *redis.DurationCmd
 		value   *redis.StringCmd
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, l.options.Timeout)
-	defer cancel()
 	var asked []answers
 	// The pipeline's own error is the first of its commands': those are looked at one by one.
 	_, _ = l.options.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, s := range l.options.Services {
+		for _, s := range services {
 			for _, f := range state.Families {
 				k := f.Key(s)
 				asked = append(asked, answers{f, s, p.Type(ctx, k), p.PTTL(ctx, k), p.Get(ctx, k)})
@@ -95,15 +118,17 @@ func (k oldKey) String() string {
 }
 
 func oldKeysLeft(_ context.Context, l *look, _ *Check) (outcome, error) {
-	keys, err := l.oldKeysOnce()
+	old, err := l.oldKeysOnce()
 	if err != nil {
 		return outcome{}, err
 	}
 	var samples []string
-	for _, k := range keys {
+	for _, k := range old.keys {
 		samples = append(samples, k.String())
 	}
-	return many(l, samples), nil
+	o := many(l, samples)
+	o.note = old.note
+	return o, nil
 }
 
 func oldKeysDisagree(_ context.Context, l *look, _ *Check) (outcome, error) {
@@ -111,12 +136,12 @@ func oldKeysDisagree(_ context.Context, l *look, _ *Check) (outcome, error) {
 	if err != nil || !ok || st.State == breaker.Open {
 		return outcome{}, err
 	}
-	keys, err := l.oldKeysOnce()
+	old, err := l.oldKeysOnce()
 	if err != nil {
 		return outcome{}, err
 	}
-	var o outcome
-	for _, k := range keys {
+	o := outcome{note: old.note}
+	for _, k := range old.keys {
 		if !k.open {
 			continue
 		}

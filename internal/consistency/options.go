@@ -21,13 +21,14 @@ type Options struct {
 	BrokerErr   error
 	Queues      Queues // the broker, whichever it is; Broker where it is nil
 
-	Services []string // that had a breaker of their own
-	Only     []string // ids, families or globs; all checks when empty
-	Skip     []string // taken out again
+	Services []string      // that had a breaker of their own
+	Walk     time.Duration // how long to look over the names in Redis for further ones; 1 s when zero
+	Only     []string      // ids, families or globs; all checks when empty
+	Skip     []string      // taken out again
 
 	MaxSamples       int           // per check; 5 when zero
 	StatementTimeout time.Duration // of each PostgreSQL statement; 60 s when zero
-	Timeout          time.Duration // of each Redis call; 10 s when zero
+	Timeout          time.Duration // of each Redis call, and to begin with PostgreSQL; 10 s when zero
 	Settle           time.Duration // between two looks; 1 s when zero
 	MaxOpen          time.Duration // an open breaker older than this is a finding; 24 h when zero
 	MaxPending       time.Duration // a pending job without a task older than this is one; 15 min when zero
@@ -43,6 +44,9 @@ type Options struct {
 	// Progress is told how many checks are done; nil for none. Called from several goroutines.
 	Progress func(done, total int)
 }
+
+// patience is how long to wait for a statement: the server's own time-out comes first.
+func (o *Options) patience() time.Duration { return o.StatementTimeout + 5*time.Second }
 
 // Queues is what both brokers can tell.
 type Queues interface {
@@ -60,7 +64,7 @@ func (o *Options) fill() {
 		field    *time.Duration
 		fallback time.Duration
 	}{
-		{&o.StatementTimeout, time.Minute}, {&o.Timeout, 10 * time.Second}, {&o.Settle, time.Second},
+		{&o.StatementTimeout, time.Minute}, {&o.Timeout, 10 * time.Second}, {&o.Walk, time.Second}, {&o.Settle, time.Second},
 		{&o.MaxOpen, 24 * time.Hour}, {&o.MaxPending, 15 * time.Minute}, {&o.TaskTimeLimit, 30 * time.Minute},
 		{&o.MaxClock, 2 * time.Second}, {&o.MaxLag, 30 * time.Second}, {&o.Visibility, time.Hour},
 	} {

@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	started := time.Now()
 	r.total = len(selected)
 	r.looks(ctx, selected)
-	if err := ctx.Err(); err != nil && context.Cause(ctx) == context.Canceled {
+	// The cause may be anything: signal.NotifyContext names the signal there.
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	report := &Report{StartedAt: started.UTC(), DurationMS: milliseconds(time.Since(started)), Version: o.Version, Checks: []Result{}}
@@ -140,12 +142,12 @@ func (r *run) check(ctx context.Context, l *look, c *Check, before map[string]ou
 	case o.skip != "":
 		res.Status, res.Message = Skip, o.skip
 	case o.count == 0:
-		res.Status, res.Count, res.Samples = Pass, 0, []string{}
+		res.Status, res.Count, res.Samples, res.Message = Pass, 0, []string{}, o.note
 	default:
 		if c.twice {
 			o, suspicious = confirm(before, c.ID, o)
 		}
-		res.Status, res.Count, res.Samples = Fail, o.count, o.samples
+		res.Status, res.Count, res.Samples, res.Message = Fail, o.count, o.samples, o.note
 		r.mu.Lock()
 		r.subjects = o.subjects
 		r.mu.Unlock()
@@ -165,7 +167,7 @@ func confirm(before map[string]outcome, id string, now outcome) (outcome, bool) 
 	if earlier.count > int64(len(earlier.subjects)) || now.count > int64(len(now.subjects)) {
 		return now, false // more than can be work in flight
 	}
-	both := outcome{}
+	both := outcome{note: now.note}
 	for i, s := range now.subjects {
 		if slices.Contains(earlier.subjects, s) {
 			both.count++

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
@@ -55,14 +55,12 @@ func (s *survey) hash(id string) uint64 { return maphash.String(s.seed, id) }
 
 func (s *survey) messages(ctx context.Context) error {
 	return s.l.options.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
+		workers, err := s.l.crewOnce()
+		if err != nil {
+			return err
+		}
 		for _, m := range chunk {
-			if m.Defect != "" {
-				what := "it would be dropped"
-				if m.Poison {
-					what = "it crashes the worker"
-				}
-				s.add(&s.malformed, m.TaskID+m.Defect, fmt.Sprintf("%s, index %d: %s (%s)", m.List, m.Index, m.Defect, what))
-			}
+			s.judge(m, workers)
 			if m.TaskID != "" {
 				s.tasks[s.hash(m.TaskID)] = struct{}{}
 			}
@@ -75,6 +73,21 @@ func (s *survey) messages(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// judge looks for a message that a worker cannot read, or drops.
+func (s *survey) judge(m celery.Found, workers *crew) {
+	switch {
+	case m.Poison:
+		s.add(&s.malformed, m.TaskID+m.Defect, fmt.Sprintf("%s, index %d: %s (it crashes the worker)", m.List, m.Index, m.Defect))
+	case m.Defect != "":
+		s.add(&s.malformed, m.TaskID+m.Defect, fmt.Sprintf("%s, index %d: %s (it would be dropped)", m.List, m.Index, m.Defect))
+	case m.Place == queue.PlaceQueued && m.Name != "" && !workers.knows(m.Name):
+		s.add(&s.malformed, m.TaskID+m.Name, fmt.Sprintf("%s, index %d: no worker knows the task %.80q (it would be dropped)", m.List, m.Index, m.Name))
+	}
+	if m.NoJob != "" {
+		s.add(&s.orphans, m.TaskID, fmt.Sprintf("task %s: there is no job %s", m.TaskID, m.NoJob))
+	}
 }
 
 func (s *survey) reserved(ctx context.Context) error {
@@ -95,98 +108,6 @@ func (s *survey) replyQueues(ctx context.Context) error {
 		s.add(&s.replies, fmt.Sprint(q.List, q.Length), fmt.Sprintf("%s: %d answers", q.List, q.Length))
 	}
 	return err
-}
-
-// liveJobs looks for jobs that have waited for a while and whose task is not in the
-// broker, and for those that nobody works on. It marks the jobs that it sees.
-func (s *survey) liveJobs(ctx context.Context) error {
-	all, err := s.l.liveJobs()
-	if err != nil {
-		return err
-	}
-	var suspects []int64
-	for _, j := range all {
-		messages, named := s.jobs[j.id]
-		if named {
-			s.jobs[j.id] = messages | live
-		} else if j.late || j.overdue {
-			suspects = append(suspects, j.id)
-		}
-	}
-	if len(suspects) == 0 {
-		return nil
-	}
-	waiting, err := s.outbox(ctx)
-	if err != nil {
-		return err
-	}
-	var missing []suspect
-	for chunk := range slices.Chunk(suspects, maxSubjects) {
-		if err := s.look(ctx, chunk, waiting, &missing); err != nil {
-			return err
-		}
-	}
-	return s.begun(ctx, missing)
-}
-
-// suspect is a live job that no message names.
-type suspect struct {
-	id                   int64
-	task, kind, campaign string
-	since                string // when it was last changed
-	pending              bool
-}
-
-// look reads the jobs that no message names, and leaves out those whose task is queued
-// all the same.
-func (s *survey) look(ctx context.Context, ids []int64, waiting map[int64]bool, missing *[]suspect) error {
-	return s.l.query(ctx, `SELECT id, coalesce(task_id, ''), job_type::text, coalesce(campaign_id, ''),
-			to_char(coalesce(updated_at, created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), status = 'PENDING'
-		FROM jobs WHERE id = ANY ($1::bigint[]) ORDER BY id`, []any{ids}, func(rows pgx.Rows) error {
-		var j suspect
-		_, err := pgx.ForEachRow(rows, []any{&j.id, &j.task, &j.kind, &j.campaign, &j.since, &j.pending}, func() error {
-			if _, queued := s.tasks[s.hash(j.task)]; queued {
-				return nil
-			}
-			switch {
-			case !j.pending:
-				s.add(&s.zombies, strconv.FormatInt(j.id, 10), fmt.Sprintf("job %d (%s), PROCESSING since %s", j.id, j.kind, j.since))
-			case !waiting[j.id]:
-				if s.lost.count++; len(*missing) < maxSubjects {
-					*missing = append(*missing, j)
-				}
-			}
-			return nil
-		})
-		return err
-	})
-}
-
-// begun takes jobs off the lost ones whose task has just begun: it is in no queue, and its
-// result says so.
-func (s *survey) begun(ctx context.Context, missing []suspect) error {
-	if len(missing) == 0 {
-		return nil
-	}
-	ids := make([]string, len(missing))
-	for i, j := range missing {
-		ids[i] = j.task
-	}
-	started, err := s.l.options.Broker.Started(ctx, ids)
-	if err != nil {
-		return err
-	}
-	running := make(map[string]bool)
-	for _, h := range started {
-		running[h.TaskID] = true
-	}
-	s.lost.count -= int64(len(missing))
-	for _, j := range missing {
-		if !running[j.task] {
-			s.add(&s.lost, strconv.FormatInt(j.id, 10), fmt.Sprintf("job %d (%s), task %s, of campaign %s", j.id, j.kind, j.task, j.campaign))
-		}
-	}
-	return nil
 }
 
 // strangers looks for messages whose job has ended, or is none. There are few, or none, so

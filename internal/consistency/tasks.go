@@ -2,9 +2,8 @@ package consistency
 
 import "context"
 
-// taskChecks compare the broker's messages with the jobs. They ask no worker, so that
-// rights to read are enough: a job that has been PROCESSING for longer than the hard
-// time limit of its task is held by nobody.
+// taskChecks compare the broker's messages with the jobs. Rights to read are enough for
+// them: where the workers may be asked as well, less is left in doubt.
 func taskChecks() []*Check {
 	return []*Check{
 		{
@@ -30,16 +29,17 @@ func taskChecks() []*Check {
 		},
 		{
 			ID: "LGQ009", Family: Queue, Severity: Warning, Title: "Tasks point to no job",
-			Meaning: "A message names a job_id that does not exist: its task will fail. Jobs were deleted, or the broker belongs to another database.",
+			Meaning: "A message names a job_id that does not exist, or that none can have (0, or less): its task will fail. Jobs were deleted, or the broker belongs to another database.",
 			Remedy:  "Look whether broker and database belong together: `leadgenctl config view`. If they do, take the messages out as LGQ008 says, or let them fail.",
 			needs:   broker | postgres, twice: true, Reads: brokerReads,
 			inspect: surveyed(func(s *survey) outcome { return s.orphans }),
 		},
 		{
 			ID: "LGQ010", Family: Queue, Severity: Error, Title: "Jobs are processing and nobody works on them (zombies)",
-			Meaning: "The job has been PROCESSING for longer than the task's hard time limit, and no message of it is in the broker: its worker died, or it is a first row that process_job_task leaves behind for an ENRICH_LEAD job.",
-			Remedy:  "Let it be mended: `--fix --zombies=requeue` gives each a new task, `--zombies=fail` ends them as FAILED. Choose fail when the work may have been done.",
-			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			Meaning: "The job has been PROCESSING for longer than the task's hard time limit, no message of it is in the broker, and no worker that is alive runs it: its worker died, or it is a first row that process_job_task leaves behind for an ENRICH_LEAD job. " +
+				"A task whose result says STARTED is with a worker; whether that one is alive can be told only where the workers may be asked (not by a role that only reads): otherwise it is no finding.",
+			Remedy: "Let it be mended: `--fix --zombies=requeue` gives each a new task, `--zombies=fail` ends them as FAILED. Choose fail when the work may have been done. It asks the workers first, and leaves alone what one of them holds, or may hold since it does not answer.",
+			needs:  broker | postgres, twice: true, Reads: brokerReads + "; MGET celery-task-meta-<task id>; the workers' own answers (active, reserved, scheduled)",
 			inspect: surveyed(func(s *survey) outcome { return s.zombies }), fix: mendZombies,
 		},
 		{
@@ -51,9 +51,10 @@ func taskChecks() []*Check {
 		},
 		{
 			ID: "LGQ017", Family: Queue, Severity: Error, Title: "Messages in the queue that crash a worker or are dropped",
-			Meaning: "A worker that takes such a message dies, or drops it without a trace; some are put back and kill the next worker.",
-			Remedy:  "Stop the workers, look at the message where it lies (`redis-cli LINDEX <list> <index>`), keep a copy, and take it out: `redis-cli LREM <list> 1 <message>`. Find the program that sent it.",
-			needs:   broker | postgres, twice: true, Reads: brokerReads,
+			Meaning: "A worker that takes such a message dies, or drops it with no more than a line in its log; some are put back and kill the next worker. Dropped are: what is not JSON, compressed in a way nobody can undo, an eta that is no date, and tasks that no worker knows. " +
+				"Which tasks they know is asked of the workers; where they may not be asked, or one does not answer, no task counts as unknown.",
+			Remedy: "Stop the workers, look at the message where it lies (`redis-cli LINDEX <list> <index>`), keep a copy, and take it out: `redis-cli LREM <list> 1 <message>`. Find the program that sent it; of an unknown task, the worker that should run it.",
+			needs:  broker | postgres, twice: true, Reads: brokerReads + "; the workers' own answers (registered)",
 			inspect: surveyed(func(s *survey) outcome { return s.malformed }),
 		},
 		{

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,4 +25,16 @@ func WriteFile(name string, data []byte, mode fs.FileMode) error {
 		return fmt.Errorf("write %s: %w", tmp.Name(), err)
 	}
 	return os.Rename(tmp.Name(), name)
+}
+
+// Try finds out whether WriteFile could write a file, and leaves nothing behind.
+func Try(name string) error {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder", name)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
 }

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -32,14 +33,58 @@ type Discovery struct {
 // at once. progress is told how many keys were walked over, about, and how many
 // there are; it may be nil.
 func discover(ctx context.Context, client redis.UniversalClient, services []string, progress func(done, total int64)) (Discovery, error) {
-	known := make(map[string]bool)
-	for _, name := range namesOf(services) {
-		known[name] = true
-	}
-	w := &walk{known: known, seen: make(map[string]bool), progress: progress, done: make(map[string]float64)}
+	w := newWalk(services)
+	w.progress = progress
 	if progress != nil {
 		w.total = client.DBSize(ctx).Val() // 0 where it may not be asked for
 	}
+	if err := w.run(ctx, client); err != nil {
+		return Discovery{}, err
+	}
+	slices.Sort(w.found.Unknown)
+	slices.Sort(w.found.Alike)
+	return w.found, nil
+}
+
+// Services names the services whose old keys lie beside those of the given ones, as far as
+// a walk over all names gets within the budget. whole says whether it came to the end.
+func Services(ctx context.Context, client redis.UniversalClient, given []string, budget time.Duration) (found []string, whole bool, err error) {
+	w := newWalk(given)
+	w.until = time.Now().Add(budget)
+	if err := w.run(ctx, client); err != nil {
+		return nil, false, err
+	}
+	for _, name := range w.found.Unknown {
+		_, service, _ := splitName(name)
+		found = append(found, service)
+	}
+	slices.Sort(found)
+	return slices.Compact(found), !w.cut, nil
+}
+
+// walk is one discovery over one or more nodes.
+type walk struct {
+	until    time.Time // when to stop; never when zero
+	cut      bool      // it stopped before the end
+	known    map[string]bool
+	progress func(done, total int64)
+	total    int64
+
+	mu    sync.Mutex
+	seen  map[string]bool // SCAN may give a name twice
+	found Discovery
+	done  map[string]float64 // by node
+}
+
+func newWalk(services []string) *walk {
+	w := &walk{known: make(map[string]bool), seen: make(map[string]bool), done: make(map[string]float64)}
+	for _, name := range namesOf(services) {
+		w.known[name] = true
+	}
+	return w
+}
+
+func (w *walk) run(ctx context.Context, client redis.UniversalClient) error {
 	var err error
 	if cluster, ok := client.(*redis.ClusterClient); ok {
 		// Count the nodes first, so that the progress is of all of them.
@@ -54,23 +99,9 @@ func discover(ctx context.Context, client redis.UniversalClient, services []stri
 		err = w.node(ctx, client, "")
 	}
 	if err != nil {
-		return Discovery{}, fmt.Errorf("look for old keys of unknown services with SCAN: %w", err)
+		return fmt.Errorf("look for old keys of unknown services with SCAN: %w", err)
 	}
-	slices.Sort(w.found.Unknown)
-	slices.Sort(w.found.Alike)
-	return w.found, nil
-}
-
-// walk is one discovery over one or more nodes.
-type walk struct {
-	known    map[string]bool
-	progress func(done, total int64)
-	total    int64
-
-	mu    sync.Mutex
-	seen  map[string]bool // SCAN may give a name twice
-	found Discovery
-	done  map[string]float64 // by node
+	return nil
 }
 
 func (w *walk) node(ctx context.Context, client redis.Cmdable, addr string) error {
@@ -84,6 +115,12 @@ func (w *walk) node(ctx context.Context, client redis.Cmdable, addr string) erro
 		}
 		if cursor = next; cursor == 0 {
 			w.report(addr, 1)
+			return nil
+		}
+		if !w.until.IsZero() && time.Now().After(w.until) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.cut = true
 			return nil
 		}
 		// A cursor counts up with its bits reversed.

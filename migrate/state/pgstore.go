@@ -65,10 +65,10 @@ func (s *PostgresStore) Load(ctx context.Context, id string) (*Snapshot, error) 
 
 func sumOf(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
-// List reads and checks every snapshot that a migration or a rollback took.
+// List reads and checks every snapshot of the breaker's keys.
 func (s *PostgresStore) List(ctx context.Context) ([]Info, error) {
 	rows, err := s.Pool.Query(ctx, `
-		SELECT id, data FROM leadgenctl.snapshots WHERE kind IN ($1, $2) ORDER BY id DESC`, KindMigrate, KindRollback)
+		SELECT id, data FROM leadgenctl.snapshots WHERE kind IN ($1, $2, $3) ORDER BY id DESC`, KindMigrate, KindRollback, KindFix)
 	if err != nil {
 		return nil, fmt.Errorf("list the snapshots: %w", err)
 	}

@@ -41,6 +41,9 @@ func (m *Migrator) Rollback(ctx context.Context, p *RollbackPlan) error {
 		return err
 	}
 	m.step(StepRollbackChecked)
+	if p.Snapshot.Kind == KindFix { // it takes back no migration
+		return nil
+	}
 	if err := m.end(ctx, phaseRolledBack, p.Snapshot.ID); err != nil {
 		return err
 	}

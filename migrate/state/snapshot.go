@@ -16,6 +16,7 @@ import (
 const (
 	KindMigrate  = "migrate-state" // before old keys are carried into the global key
 	KindRollback = "rollback"      // before a rollback overwrites what is there
+	KindFix      = "fix"           // before a fix of check-consistency changes the global key
 )
 
 // ErrNoSnapshot is returned when a store has no snapshot of the given id, or none at all.

@@ -59,3 +59,16 @@ func (m *Migrator) saveGlobal(ctx context.Context) (SavedKey, error) {
 	saved.Service, saved.State = "", ""
 	return saved, nil
 }
+
+// SaveGlobal takes a snapshot of the global key alone, before something else than this
+// package changes it, and returns its id. A rollback to it leaves the old keys alone.
+func (m *Migrator) SaveGlobal(ctx context.Context) (id string, err error) {
+	snap, err := m.newSnapshot(ctx, KindFix)
+	if err != nil {
+		return "", err
+	}
+	if snap.Global, err = m.saveGlobal(ctx); err != nil {
+		return "", err
+	}
+	return snap.ID, m.s.Store.Save(ctx, snap)
+}

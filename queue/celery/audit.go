@@ -21,6 +21,7 @@ type Found struct {
 	Defect string // what is wrong with it; "" for a message that a worker can read
 	Poison bool   // the defect crashes the worker that takes it
 	Raw    string // its bytes
+	NoJob  string // a job_id among its arguments that no job can have; "" for none
 }
 
 // EachMessage calls fn with every message on the queues and every reserved one, in
@@ -32,7 +33,7 @@ func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
 		chunk := make([]Found, len(raws))
 		for i, raw := range raws {
 			m, _ := d.decode(raw) // Defect says what is wrong
-			chunk[i] = Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw}
+			chunk[i] = Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw, NoJob: m.NoJob}
 		}
 		return 0, fn(chunk)
 	})
@@ -41,7 +42,7 @@ func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
 	}
 	return r.eachReserved(ctx, func(tag, raw string) error {
 		m, _ := decode(raw)
-		return fn([]Found{{Held: m.held(queue.PlaceReserved), List: r.key(r.options.Unacked), Tag: tag, Defect: m.Defect, Poison: m.Poison, Raw: raw}})
+		return fn([]Found{{Held: m.held(queue.PlaceReserved), List: r.key(r.options.Unacked), Tag: tag, Defect: m.Defect, Poison: m.Poison, Raw: raw, NoJob: m.NoJob}})
 	})
 }
 
@@ -97,6 +98,47 @@ func (r *Redis) ReplyQueues(ctx context.Context) ([]ReplyQueue, error) {
 	for i, m := range members {
 		if lengths[i] != nil && lengths[i].Val() > 0 && lives[i].Val() < 0 {
 			found = append(found, ReplyQueue{r.replyList(m), lengths[i].Val()})
+		}
+	}
+	return found, nil
+}
+
+// Waiting is a queue that has messages.
+type Waiting struct {
+	Queue    string
+	Messages int64
+	Next     string // the message that a worker takes next of each of its lists
+}
+
+// Waiting returns the queues that have messages.
+func (r *Redis) Waiting(ctx context.Context) ([]Waiting, error) {
+	type list struct {
+		length *redis.IntCmd
+		next   *redis.StringCmd
+	}
+	queues := make([][]list, len(r.options.Queues))
+	// The pipeline's own error may be that a list is empty: the lengths are looked at one by one.
+	_, _ = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, q := range r.options.Queues {
+			for _, step := range r.options.PrioritySteps {
+				name := r.list(q, step)
+				queues[i] = append(queues[i], list{p.LLen(ctx, name), p.LIndex(ctx, name, -1)})
+			}
+		}
+		return nil
+	})
+	var found []Waiting
+	for i, q := range r.options.Queues {
+		w := Waiting{Queue: q}
+		for _, l := range queues[i] {
+			if err := l.length.Err(); err != nil {
+				return nil, fmt.Errorf("count the messages of %s: %w", q, err)
+			}
+			w.Messages += l.length.Val()
+			w.Next += l.next.Val()
+		}
+		if w.Messages > 0 {
+			found = append(found, w)
 		}
 	}
 	return found, nil

@@ -124,7 +124,8 @@ func fit(t queue.Task) error {
 type message struct {
 	TaskID string
 	Name   string
-	JobID  int64 // of a task that has a job_id; 0 for none
+	JobID  int64  // of a task that has a job_id; 0 for none
+	NoJob  string // a job_id that no job can have: 0, less, or no number
 	ETA    string
 	Tag    string // properties.delivery_tag
 	Defect string // what would crash a worker, or make it drop the message
@@ -136,7 +137,8 @@ type envelope struct {
 	body                         gjson.Result
 	contentType                  *string
 	headers, properties          bool // present
-	id, task, eta                *string
+	id, task, compression        *string
+	eta                          gjson.Result
 	encoding                     string
 	deliveryInfo, tagged, failed bool
 	tag                          string
@@ -183,7 +185,9 @@ func (e *envelope) header(k, v gjson.Result) bool {
 	case "task":
 		e.task = e.text(v)
 	case "eta":
-		e.eta = e.text(v)
+		e.eta = v
+	case "compression":
+		e.compression = e.text(v)
 	}
 	return true
 }
@@ -237,15 +241,15 @@ func decode(raw string) (message, error) {
 	case !e.tagged:
 		flaw(true, "no delivery_tag")
 	}
-	if e.contentType == nil {
-		flaw(true, "no content-type")
-	}
 	body, ok := e.bodyText()
 	if !ok {
 		flaw(true, "the body is not base64")
 	}
+	body, readable := e.plain(body, flaw)
 	if e.id == nil && e.task == nil {
-		m.readBody1(body, flaw)
+		if readable {
+			m.readBody1(body, flaw)
+		}
 		return m, nil
 	}
 	if e.id == nil {
@@ -258,10 +262,14 @@ func decode(raw string) (message, error) {
 	} else {
 		m.Name = *e.task
 	}
-	if e.eta != nil {
-		m.ETA = *e.eta
+	if e.eta.Exists() && e.eta.Type != gjson.Null {
+		if m.ETA = e.eta.String(); e.eta.Type != gjson.String || !isDate(m.ETA) {
+			flaw(false, "the eta is no date")
+		}
 	}
-	m.readBody2(body, flaw)
+	if readable {
+		m.readBody2(body, flaw)
+	}
 	return m, nil
 }
 
@@ -278,9 +286,13 @@ func (e envelope) bodyText() (string, bool) {
 
 // readBody2 reads protocol 2: [args, kwargs, embed].
 func (m *message) readBody2(body string, flaw func(bool, string)) {
+	if !valid(body) {
+		flaw(false, "the body is not JSON")
+		return
+	}
 	var parts [3]gjson.Result
 	n := 0
-	if r := gjson.Parse(body); valid(body) && r.IsArray() {
+	if r := gjson.Parse(body); r.IsArray() {
 		r.ForEach(func(_, v gjson.Result) bool {
 			if n < len(parts) {
 				parts[n] = v
@@ -294,6 +306,11 @@ func (m *message) readBody2(body string, flaw func(bool, string)) {
 		return
 	}
 	m.readJobID(parts[1], parts[0])
+	named := parts[1].Get("job_id")
+	if at := argumentOf(m.Name); at >= 0 && !named.Exists() {
+		named = parts[0].Get(strconv.Itoa(at))
+	}
+	m.NoJob = impossibleJob(named, m.JobID)
 }
 
 // readBody1 reads protocol 1: everything in the body.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unsafe"
+
+	"github.com/tidwall/gjson"
 )
 
 // decoder decodes the messages of one walk. Those of a queue mostly have one layout for
@@ -42,11 +44,15 @@ var (
 	placeEncoding = place("properties", "body_encoding")
 	placeTag      = place("properties", "delivery_tag")
 	placeJobID    = place("1", "job_id")
+
+	// What decides how the rest is read is part of the layout: another value is another one.
+	placeType = place("content-type")
+	placeZip  = place("headers", "compression")
 )
 
 func (d *decoder) learn(raw string) {
 	s, ok := shapeOf(raw)
-	if !ok || !s.has(placeBody, placeID, placeTask, placeEncoding, placeTag) {
+	if !ok || gjson.Get(raw, "headers.compression").String() != "" || !s.has(placeBody, placeID, placeTask, placeEncoding, placeTag) {
 		return
 	}
 	if d.values = s.match(raw, d.values); d.values == nil {
@@ -82,7 +88,7 @@ func (d *decoder) fast(raw string) (m message, ok bool) {
 	}
 	if at := s.at(placeJobID); at >= 0 {
 		m.JobID, err = strconv.ParseInt(d.values[at], 10, 64)
-		return m, err == nil
+		return m, err == nil && m.JobID > 0
 	}
 	return m, argumentOf(m.Name) < 0 // else the job's id may be a positional argument
 }
@@ -171,6 +177,9 @@ func shapeOf(text string) (*shape, bool) {
 		start int // of the fixed text
 	)
 	value := func(from, to int, number bool) {
+		if at := place(path...); at == placeType || at == placeZip {
+			return
+		}
 		s.fixed, s.numbers, s.places = append(s.fixed, text[start:from]), append(s.numbers, number), append(s.places, place(path...))
 		start = to
 	}

@@ -33,10 +33,14 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Use:   "check-consistency",
 		Short: "Look for what Redis, PostgreSQL and the broker do not agree on",
 		Long: `Look for what Redis, PostgreSQL and the broker do not agree on, and for what makes
-the app fail. Reads only.
+the app fail. Reads only; where the role may, it asks the workers too.
 
 Exit code 0: nothing found that --fail-on names. 1: something was found. 3: some
-check could not run, whatever the others found; the report says which, and why.`,
+check could not run, whatever the others found; the report says which, and why.
+5: --fix could not mend everything that it tried; the report is of a run after it.
+
+--fix logs the rows as they were: leadgenctl snapshot list shows each fix, and
+leadgenctl snapshot restore takes it back.`,
 		Example: `  leadgenctl check-consistency
   leadgenctl check-consistency -o json --fail-on=warning
   leadgenctl check-consistency --only 'LGC*' --skip LGC002
@@ -71,6 +75,9 @@ func runCheck(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	if err := tryOutputs(outputs, o.writeBaseline); err != nil {
+		return err
+	}
 	if err := o.checks.Connect(ctx, f); err != nil {
 		return err
 	}
@@ -88,8 +95,9 @@ func runCheck(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	var failed error // to mend something
 	if o.fix {
-		if report, err = o.mend(ctx, report); err != nil {
+		if report, failed, err = o.mend(ctx, report); err != nil {
 			return err
 		}
 	}
@@ -101,7 +109,12 @@ func runCheck(ctx context.Context, o *options) error {
 		return err
 	}
 	if o.writeBaseline != "" {
-		return o.saveBaseline(report, known)
+		if err := o.saveBaseline(report, known); err != nil || failed == nil {
+			return err
+		}
+	}
+	if failed != nil {
+		return failed
 	}
 	return cmdutil.CheckVerdict(report, failOn)
 }

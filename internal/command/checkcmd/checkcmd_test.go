@@ -26,7 +26,7 @@ func (s shell) run(t *testing.T, args ...string) (stdout, stderr string, code in
 	t.Helper()
 	cmd := exec.Command(testenv.Binary(t), append([]string{"check-consistency", "--settle", "50ms", "--timeout", "3s"}, args...)...)
 	cmd.Dir = s.dir
-	cmd.Env = []string{"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "LEADGENCTL_DATABASE_URL=" + s.db, "LEADGENCTL_REDIS_URL=" + s.redis}
+	cmd.Env = []string{"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "LEADGENCTL_WORKERS_RETURN=0s", "LEADGENCTL_DATABASE_URL=" + s.db, "LEADGENCTL_REDIS_URL=" + s.redis}
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()

@@ -36,6 +36,23 @@ func parseOutputs(values []string) ([]target, error) {
 	return all, nil
 }
 
+// tryOutputs finds out before anything is done whether the files can be written: a run may
+// take long, and --fix changes data.
+func tryOutputs(outputs []target, more ...string) error {
+	for _, out := range outputs {
+		more = append(more, out.file)
+	}
+	for _, name := range more {
+		if name == "" {
+			continue
+		}
+		if err := output.Try(name); err != nil {
+			return exit.Usagef("the report cannot be written to %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 func writeAll(f *cmdutil.Factory, outputs []target, r *consistency.Report, o render.Options) error {
 	for _, out := range outputs {
 		if out.file == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -71,5 +72,16 @@ func (f *Factory) connectPostgres(ctx context.Context) (*pgxpool.Pool, func(), e
 		pool.Close()
 		return nil, nil, Explain(fmt.Errorf("connect to PostgreSQL at %s: %w", where, err))
 	}
-	return pool, pool.Close, nil
+	return pool, func() { closeInTime(pool) }, nil
+}
+
+// closeInTime says goodbye to the server, and does not wait for one that does not answer:
+// the process ends anyway.
+func closeInTime(pool *pgxpool.Pool) {
+	closed := make(chan struct{})
+	go func() { pool.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(time.Second):
+	}
 }

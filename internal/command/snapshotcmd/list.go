@@ -1,6 +1,7 @@
 package snapshotcmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -8,15 +9,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
+	"github.com/leadgenctl/leadgenctl/internal/operations"
 	"github.com/leadgenctl/leadgenctl/migrate/state"
 )
 
 func newList(f *cmdutil.Factory) *cobra.Command {
 	var store StoreFlags
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the snapshots, newest first",
-		Long:    "List the snapshots, newest first. Each is read and its checksum verified.",
+		Use:   "list",
+		Short: "List the snapshots and what --fix changed, newest first",
+		Long: `List the snapshots, newest first. Each is read and its checksum verified. Below them,
+from the database: what check-consistency --fix changed.`,
 		Example: "  leadgenctl snapshot list\n  leadgenctl snapshot list --snapshot-store=postgres -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -29,9 +32,12 @@ func newList(f *cmdutil.Factory) *cobra.Command {
 				return err
 			}
 			value := struct {
-				Snapshots []state.Info `json:"snapshots"`
-			}{infos}
-			return f.Print(value, func(w io.Writer) error { return listTable(f, w, s, infos) })
+				Snapshots  []state.Info      `json:"snapshots"`
+				Operations []operations.Info `json:"operations"`
+			}{infos, listOperations(cmd.Context(), f)}
+			return f.Print(value, func(w io.Writer) error {
+				return errors.Join(listTable(f, w, s, infos), operationsTable(f, w, value.Operations))
+			})
 		},
 	}
 	store.Add(cmd)

@@ -13,6 +13,7 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/crashpoint"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
+	"github.com/leadgenctl/leadgenctl/internal/operations"
 	"github.com/leadgenctl/leadgenctl/migrate/state"
 )
 
@@ -29,7 +30,7 @@ type RestoreOptions struct {
 // AddFlags registers --keep-ttl and --force.
 func (o *RestoreOptions) AddFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.KeepTTL, "keep-ttl", "remaining", "the life of restored keys: what remains of it since the snapshot, or the full life they had then (remaining, full)")
-	cmd.Flags().BoolVar(&o.Force, "force", false, "restore a snapshot that is damaged, or of another server or database")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "restore a snapshot that is damaged, or of another server or database; of a fix, the jobs that nobody changed since")
 	_ = cmd.RegisterFlagCompletionFunc("keep-ttl", cobra.FixedCompletions([]string{"remaining", "full"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -41,11 +42,18 @@ func newRestore(f *cmdutil.Factory) *cobra.Command {
 		Long: `Put the old keys and the global key back as a snapshot has them: value, type and
 remaining life, byte for byte. What is there now is saved first, in a snapshot of
 its own. Every key is read back and compared. Run twice, the second run finds
-nothing to do. The same as: leadgenctl migrate-state --rollback ID`,
+nothing to do. The same as: leadgenctl migrate-state --rollback ID
+
+The id of a fix (leadgenctl snapshot list) takes that fix back: its jobs get exactly the
+values that they had. Where one of them was changed since, nothing is done; --force then
+takes the others back.`,
 		Example: "  leadgenctl snapshot restore latest --dry-run\n  leadgenctl snapshot restore latest --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.ID = args[0]
+			if operations.IsID(o.ID) {
+				return restoreOperation(cmd.Context(), f, &o)
+			}
 			return Restore(cmd.Context(), f, &o)
 		},
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
+	"github.com/leadgenctl/leadgenctl/internal/operations"
 	"github.com/leadgenctl/leadgenctl/migrate/state"
 )
 
@@ -41,10 +42,17 @@ func newShow(f *cmdutil.Factory) *cobra.Command {
 	var store StoreFlags
 	cmd := &cobra.Command{
 		Use:     "show ID|latest",
-		Short:   "Show what is in a snapshot",
+		Short:   "Show what is in a snapshot, or what --fix changed and how it is now",
 		Example: "  leadgenctl snapshot show latest\n  leadgenctl snapshot show latest -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if operations.IsID(args[0]) {
+				v, err := showOperation(cmd.Context(), f, args[0])
+				if err != nil {
+					return err
+				}
+				return f.Print(v, func(w io.Writer) error { return operationTable(f, w, v) })
+			}
 			s, err := store.Open(cmd.Context(), f)
 			if err != nil {
 				return err
