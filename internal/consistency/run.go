@@ -136,16 +136,17 @@ func (r *run) check(ctx context.Context, l *look, c *Check, before map[string]ou
 	suspicious := false
 	switch {
 	case err != nil:
-		res.Status, res.Message, res.Count, res.Samples = Errored, plain(err), 0, []string{}
+		res.Status, res.Message, res.Count, res.Samples, res.Subjects = Errored, plain(err), 0, []string{}, nil
 	case o.skip != "":
 		res.Status, res.Message = Skip, o.skip
 	case o.count == 0:
-		res.Status, res.Count, res.Samples = Pass, 0, []string{}
+		res.Status, res.Count, res.Samples, res.Subjects = Pass, 0, []string{}, nil
 	default:
+		seen := o
 		if c.twice {
 			o, suspicious = confirm(before, c.ID, o)
 		}
-		res.Status, res.Count, res.Samples = Fail, o.count, o.samples
+		res.Status, res.Count, res.Samples, res.Subjects = Fail, o.count, o.samples, seen.remembered(c, o.subjects)
 		r.mu.Lock()
 		r.subjects = o.subjects
 		r.mu.Unlock()

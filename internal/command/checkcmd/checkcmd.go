@@ -67,7 +67,7 @@ func runCheck(ctx context.Context, o *options) error {
 	if err := o.checks.Validate(); err != nil {
 		return err
 	}
-	known, err := o.readBaseline()
+	known, older, err := o.readBaselines()
 	if err != nil {
 		return err
 	}
@@ -94,14 +94,12 @@ func runCheck(ctx context.Context, o *options) error {
 		}
 	}
 	failOn := consistency.FailOn(o.checks.FailOn)
-	if known != nil {
-		o.apply(known, report)
-	}
+	o.apply(known, report)
 	if err := writeAll(f, outputs, report, render.Options{Color: f.IO.Color(), FailOn: failOn}); err != nil {
 		return err
 	}
 	if o.writeBaseline != "" {
-		return o.saveBaseline(report, known)
+		return o.saveBaseline(report, older)
 	}
 	return cmdutil.CheckVerdict(report, failOn)
 }
