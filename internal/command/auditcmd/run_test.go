@@ -28,8 +28,8 @@ func (p *platform) silent() {
 	}
 }
 
-// A channel hears of a finding when it is new, when it grows by a tenth, when it is
-// resolved, and of what stays once a day.
+// A channel hears of a finding when it is new, when it grows, when it is resolved, and of
+// what stays once a day. Above 1,000 rows growth is a tenth.
 func TestAChannelHearsWhatIsNewWorseAndResolved(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
@@ -42,18 +42,25 @@ func TestAChannelHearsWhatIsNewWorseAndResolved(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	p.told("new", 20)
-	p.fault(1)
 	if o := p.audit(1, "--fail-on", "warning"); o.Run.Findings != 1 || o.Deliveries[0].Status != "silent" {
-		t.Fatalf("one more is not a tenth: %+v", o)
+		t.Fatalf("the same again: %+v", o)
 	}
-	p.silent()
-	p.fault(1)
+	p.fault(2)
 	p.audit(0)
 	p.told("worse", 22)
 	p.audit(0, "--remind", "1ns")
 	p.told("reminder", 22)
 	p.audit(0)
 	p.silent()
+	p.fault(1500)
+	p.audit(0)
+	p.told("worse", 1522)
+	p.fault(1)
+	p.audit(0)
+	p.silent()
+	p.fault(200)
+	p.audit(0)
+	p.told("worse", 1723)
 	p.exec("UPDATE jobs SET completed_at = now()")
 	p.audit(0)
 	p.told("resolved", 0)
