@@ -249,6 +249,7 @@ func TestBadSettingsChangeNothing(t *testing.T) {
 		"http:// is not known":             {env: "LEADGENCTL_NOTIFY=team=http://user:hunter2@host"},
 		"is not of the form name=URL":      {env: "LEADGENCTL_NOTIFY=slack://hook:hunter2@webhook"},
 		"address lacks something":          {env: "LEADGENCTL_NOTIFY=team=pagerduty:///hunter2"},
+		"its matrix:// address lacks":      {env: "LEADGENCTL_NOTIFY=team=matrix://user:hunter2@host?colour=red"},
 		"needs webhook-secret":             {env: "LEADGENCTL_WEBHOOK_SECRET="},
 		"names no program":                 {env: "LEADGENCTL_NOTIFY=team=exec:"},
 		"ping-url is no http or https URL": {env: "LEADGENCTL_PING_URL=hunter2"},
