@@ -38,6 +38,7 @@ type platform struct {
 	mu       sync.Mutex
 	messages []notify.Message
 	refuse   bool
+	tooLarge string // messages with this in their title are refused for good
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -66,6 +67,10 @@ func (p *platform) receive(w http.ResponseWriter, r *http.Request) {
 	defer p.mu.Unlock()
 	if p.refuse {
 		http.Error(w, "no", http.StatusForbidden)
+		return
+	}
+	if p.tooLarge != "" && strings.Contains(m.Title, p.tooLarge) {
+		http.Error(w, "no", http.StatusRequestEntityTooLarge)
 		return
 	}
 	p.messages = append(p.messages, m)
