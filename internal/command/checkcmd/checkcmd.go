@@ -95,7 +95,7 @@ func runCheck(ctx context.Context, o *options) error {
 	}
 	failOn := consistency.FailOn(o.checks.FailOn)
 	o.apply(known, report)
-	if err := writeAll(f, outputs, report, render.Options{Color: f.IO.Color(), FailOn: failOn}); err != nil {
+	if err := writeAll(f, outputs, report, render.Options{Color: f.IO.Color(), Width: f.IO.Width(), FailOn: failOn}); err != nil {
 		return err
 	}
 	if o.writeBaseline != "" {
