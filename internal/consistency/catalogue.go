@@ -38,7 +38,7 @@ func Find(id string) *Check {
 	return nil
 }
 
-// PatternError says that --only or --skip names no check.
+// PatternError says that --only or --skip names no check, or that both leave none.
 type PatternError struct{ Pattern, Reason string }
 
 func (e *PatternError) Error() string { return fmt.Sprintf("check %q: %s", e.Pattern, e.Reason) }

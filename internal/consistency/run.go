@@ -3,6 +3,7 @@ package consistency
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			continue
 		}
 		selected = append(selected, c)
+	}
+	if len(selected) == 0 {
+		return nil, &PatternError{strings.Join(o.Skip, ","), "it leaves no check to run"}
 	}
 	started := time.Now()
 	r.total = len(selected)
