@@ -70,8 +70,10 @@ func (f stateFile) load(l *ledger) (newer bool, err error) {
 
 // save writes l, which PostgreSQL has too where it is stored there.
 func (f stateFile) save(l *ledger, stored bool) error {
-	s := state{Newer: !stored, Notices: l.all(), Copied: time.Now().UTC()}
-	if before, err := f.read(); !stored && err == nil {
+	s := state{Newer: !stored, Notices: l.all()}
+	if before, err := f.read(); stored {
+		s.Copied = time.Now().UTC()
+	} else if err == nil {
 		s.Copied = before.Copied
 	}
 	data, err := json.MarshalIndent(s, "", "  ")

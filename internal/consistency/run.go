@@ -3,7 +3,6 @@ package consistency
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +17,7 @@ const maxLooks = 3
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o.fill()
 	all := Catalogue()
-	if err := validatePatterns(all, slices.Concat(o.Only, o.Skip)); err != nil {
+	if err := ValidateSelection(o.Only, o.Skip); err != nil {
 		return nil, err
 	}
 	r := &run{options: o, results: make(map[string]*Result)}
@@ -34,9 +33,6 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			continue
 		}
 		selected = append(selected, c)
-	}
-	if len(selected) == 0 {
-		return nil, &PatternError{strings.Join(o.Skip, ","), "it leaves no check to run"}
 	}
 	started := time.Now()
 	r.total = len(selected)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,10 +39,11 @@ type Monitor struct {
 	o       Options
 	metrics *metrics
 
-	sending sync.Mutex // one at a time sends what is pending
-	mu      sync.Mutex // guards what follows
-	state   state
-	health  Health
+	wake map[string]chan struct{} // by channel: there is something to tell
+
+	mu     sync.Mutex // guards what follows
+	state  state
+	health Health
 }
 
 // New returns a monitor that goes on where the one before ended.
@@ -55,8 +57,13 @@ func New(o Options) (*Monitor, error) {
 	if o.Remind == 0 {
 		o.Remind = 24 * time.Hour
 	}
-	m := &Monitor{o: o, metrics: newMetrics()}
-	return m, m.state.load(o.StateFile)
+	m := &Monitor{o: o, metrics: newMetrics(), wake: map[string]chan struct{}{}}
+	for _, c := range o.Channels {
+		m.wake[c.Name()] = make(chan struct{}, 1)
+	}
+	err := m.state.load(o.StateFile)
+	m.state.Pending = slices.DeleteFunc(m.state.Pending, func(p pending) bool { return m.wake[p.Channel] == nil }) // no longer configured
+	return m, err
 }
 
 // Run watches until ctx is done.
@@ -66,10 +73,12 @@ func (m *Monitor) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { m.watch(ctx) })
+	for _, c := range m.o.Channels {
+		wg.Go(func() { m.deliver(ctx, c) })
+	}
 	wg.Go(func() {
 		for {
 			m.look(ctx)
-			m.flush(ctx)
 			select {
 			case <-ctx.Done():
 				return
@@ -126,7 +135,6 @@ func (m *Monitor) watch(ctx context.Context) {
 				}
 				s.OpenTold, s.Waits = time.Time{}, waits
 			})
-			m.flush(ctx)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/leadgenctl/leadgenctl/internal/notify"
@@ -34,6 +33,10 @@ func (m *Monitor) tell(msg notify.Message, change func(*state)) {
 	defer m.mu.Unlock()
 	for _, c := range m.o.Channels {
 		m.state.Pending = append(m.state.Pending, pending{c.Name(), msg, msg.Incidents, time.Now().UTC()})
+		select {
+		case m.wake[c.Name()] <- struct{}{}:
+		default: // it is awake already
+		}
 	}
 	change(&m.state)
 	m.save()
@@ -45,35 +48,45 @@ func (m *Monitor) save() {
 	}
 }
 
-// flush sends what is pending, to all channels at once: one that hangs delays no other.
-// What waits for a channel that is no longer configured is forgotten.
-func (m *Monitor) flush(ctx context.Context) {
-	m.sending.Lock()
-	defer m.sending.Unlock()
+// deliver tells one channel, whenever there is something and from time to time, until ctx
+// is done. Each channel has its own: one that hangs delays no other.
+func (m *Monitor) deliver(ctx context.Context, c notify.Channel) {
+	for {
+		m.flush(ctx, c)
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.wake[c.Name()]:
+		case <-time.After(m.o.Interval):
+		}
+	}
+}
+
+// flush sends what is pending for a channel.
+func (m *Monitor) flush(ctx context.Context, c notify.Channel) {
+	var queue []pending
 	m.mu.Lock()
-	all := m.state.Pending
+	for _, p := range m.state.Pending {
+		if p.Channel == c.Name() {
+			queue = append(queue, p)
+		}
+	}
 	m.mu.Unlock()
-	if len(all) == 0 {
+	if len(queue) == 0 {
 		return
 	}
-	queues := map[string][]pending{}
-	for _, p := range all {
-		queues[p.Channel] = append(queues[p.Channel], p)
-	}
-	left := make([][]pending, len(m.o.Channels))
-	var wg sync.WaitGroup
-	for i, c := range m.o.Channels {
-		wg.Go(func() { left[i] = m.bound(c.Name(), m.send(ctx, c, queues[c.Name()])) })
-	}
-	wg.Wait()
+	left := m.bound(c.Name(), m.send(ctx, c, queue))
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	came := m.state.Pending[len(all):] // meanwhile
-	m.state.Pending = nil
-	for _, l := range left {
-		m.state.Pending = append(m.state.Pending, l...)
+	taken := len(queue) // what came meanwhile stays behind what is left
+	for _, p := range m.state.Pending {
+		if p.Channel == c.Name() && taken > 0 {
+			taken--
+			continue
+		}
+		left = append(left, p)
 	}
-	m.state.Pending = append(m.state.Pending, came...)
+	m.state.Pending = left
 	m.save()
 }
 

@@ -37,7 +37,7 @@ type kind struct {
 var services = map[string]kind{
 	"discord":    {build: func() types.Service { return &discord.Service{} }, limit: 5500},
 	"gotify":     {build: func() types.Service { return &gotify.Service{} }},
-	"matrix":     {build: func() types.Service { return &matrix.Service{} }, limit: 30000, check: func(u *url.URL) error { return (&matrix.Config{}).SetURL(u) }},
+	"matrix":     {build: func() types.Service { return &matrix.Service{} }, limit: 30000, check: checkMatrix},
 	"mattermost": {build: func() types.Service { return &mattermost.Service{} }, limit: 15000},
 	"ntfy":       {build: func() types.Service { return &ntfy.Service{} }, limit: 4096},
 	"opsgenie":   {build: func() types.Service { return &opsgenie.Service{} }, limit: 15000},

@@ -178,7 +178,9 @@ func TestAHostThatWasCutOffOverwritesNothing(t *testing.T) {
 	p.run(check)
 	p.heard("WORSE " + check)
 	p.run(check, "--state", state)
-	p.heard("RESOLVED could-not-run")
+	if got := p.hook.take(); len(got) != 1 || !strings.Contains(got[0].Text, "RESOLVED could-not-run") || strings.Contains(got[0].Text, check) {
+		t.Errorf("the other host told the rest: %+v", got)
+	}
 	if err := p.db.Expect("SELECT count = 7 FROM leadgenctl.audit_notices WHERE channel = 'team' AND check_id = $1", check); err != nil {
 		t.Error(err)
 	}

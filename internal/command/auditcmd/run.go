@@ -102,10 +102,6 @@ func runAudit(ctx context.Context, o *runOptions) error {
 			return err
 		})
 	}
-	var pattern *consistency.PatternError
-	if errors.As(err, &pattern) {
-		return exit.Usagef("%w", pattern)
-	}
 	if err != nil {
 		return cmdutil.Explain(err)
 	}

@@ -250,6 +250,7 @@ func TestBadSettingsChangeNothing(t *testing.T) {
 		"is not of the form name=URL":      {env: "LEADGENCTL_NOTIFY=slack://hook:hunter2@webhook"},
 		"address lacks something":          {env: "LEADGENCTL_NOTIFY=team=pagerduty:///hunter2"},
 		"its matrix:// address lacks":      {env: "LEADGENCTL_NOTIFY=team=matrix://user:hunter2@host?colour=red"},
+		"a room has no name":               {env: "LEADGENCTL_NOTIFY=team=matrix://user:hunter2@host?rooms=a,,b"},
 		"needs webhook-secret":             {env: "LEADGENCTL_WEBHOOK_SECRET="},
 		"names no program":                 {env: "LEADGENCTL_NOTIFY=team=exec:"},
 		"ping-url is no http or https URL": {env: "LEADGENCTL_PING_URL=hunter2"},

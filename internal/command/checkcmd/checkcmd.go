@@ -3,7 +3,6 @@ package checkcmd
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +10,6 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/consistency/render"
-	"github.com/leadgenctl/leadgenctl/internal/exit"
 )
 
 type options struct {
@@ -81,10 +79,6 @@ func runCheck(ctx context.Context, o *options) error {
 	o.checks.Run.Progress = func(done, total int) { progress.Set(int64(done), int64(total)) }
 	report, err := consistency.Run(ctx, o.checks.Run)
 	progress.Done()
-	var pattern *consistency.PatternError
-	if errors.As(err, &pattern) {
-		return exit.Usagef("%w", pattern)
-	}
 	if err != nil {
 		return err
 	}

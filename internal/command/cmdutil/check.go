@@ -46,6 +46,9 @@ func (c *CheckFlags) Validate() error {
 	if !consistency.FailOn(c.FailOn).Valid() {
 		return exit.Usagef("--fail-on is error, warning or never, not %q", c.FailOn)
 	}
+	if err := consistency.ValidateSelection(c.Run.Only, c.Run.Skip); err != nil {
+		return exit.Usagef("%w", err)
+	}
 	if c.Run.MaxSamples < 1 {
 		return exit.Usagef("--max-samples must be positive, not %d", c.Run.MaxSamples)
 	}
