@@ -60,6 +60,9 @@ func New(o Options) (*Monitor, error) {
 	m := &Monitor{o: o, metrics: newMetrics(), wake: map[string]chan struct{}{}}
 	for _, c := range o.Channels {
 		m.wake[c.Name()] = make(chan struct{}, 1)
+		for _, result := range []string{sent, failed, dropped} { // from 0 on, so that the first one is an increase
+			m.metrics.notifications.WithLabelValues(c.Name(), result)
+		}
 	}
 	err := m.state.load(o.StateFile)
 	m.state.Pending = slices.DeleteFunc(m.state.Pending, func(p pending) bool { return m.wake[p.Channel] == nil }) // no longer configured

@@ -16,6 +16,13 @@ const (
 	maxRefused = 3                  // refusals in a row after which a channel is left alone for now
 )
 
+// What becomes of a message.
+const (
+	sent    = "sent"
+	failed  = "failed"
+	dropped = "dropped"
+)
+
 // pending is a message that a channel has not taken yet.
 type pending struct {
 	Channel   string            `json:"channel"`
@@ -100,7 +107,7 @@ func (m *Monitor) send(ctx context.Context, c notify.Channel, queue []pending) [
 		var no *notify.RefusedError
 		switch {
 		case err == nil:
-			m.count(c.Name(), "sent")
+			m.count(c.Name(), sent)
 			for _, r := range refused { // it takes others
 				m.drop(c.Name(), r, errors.New("it was refused, and a later message was not"))
 			}
@@ -108,7 +115,7 @@ func (m *Monitor) send(ctx context.Context, c notify.Channel, queue []pending) [
 		case errors.As(err, &no) && no.Final, p.old():
 			m.drop(c.Name(), p, err)
 		default:
-			m.count(c.Name(), "failed")
+			m.count(c.Name(), failed)
 			m.o.Warn(fmt.Errorf("tell %s: %w", c.Name(), err))
 			if refused = append(refused, p); no == nil || len(refused) == maxRefused {
 				return append(refused, queue[i+1:]...)
@@ -128,7 +135,7 @@ func (m *Monitor) bound(channel string, queue []pending) []pending {
 }
 
 func (m *Monitor) drop(channel string, p pending, why error) {
-	m.count(channel, "dropped")
+	m.count(channel, dropped)
 	m.o.Warn(fmt.Errorf("%s is not told %q: %w", channel, p.Message.Title, why))
 }
 

@@ -155,6 +155,18 @@ func (r *running) metric(line string) error {
 	return nil
 }
 
+// failed waits until a channel did not take a message.
+func (r *running) failed(channel string) {
+	r.t.Helper()
+	tried := regexp.MustCompile(fmt.Sprintf(`leadgenctl_notifications_total{channel=%q,result="failed"} [1-9]`, channel))
+	testenv.Eventually(r.t, wait, func() error {
+		if _, body := r.get("/metrics"); !tried.MatchString(body) {
+			return fmt.Errorf("not tried yet: %s", channel)
+		}
+		return nil
+	})
+}
+
 // told waits for a message of an event and returns it.
 func (p *platform) told(event string) notify.Message {
 	p.t.Helper()
@@ -223,12 +235,7 @@ func TestNothingIsLostOverARestart(t *testing.T) {
 	r := p.start()
 	p.setRefuse(true)
 	p.cli.Expect(0, "breaker", "open", "--reason", "first")
-	testenv.Eventually(t, wait, func() error {
-		if _, body := r.get("/metrics"); !strings.Contains(body, `leadgenctl_notifications_total{channel="team",result="failed"}`) {
-			return fmt.Errorf("not tried yet")
-		}
-		return nil
-	})
+	r.failed("team")
 	_ = r.cmd.Process.Kill()
 	_ = r.cmd.Wait()
 	p.setRefuse(false)
