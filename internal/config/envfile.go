@@ -35,10 +35,14 @@ func ApplyEnvFile(flags *pflag.FlagSet) error {
 		if err := os.Setenv(v.name, v.value); err != nil {
 			return fmt.Errorf("environment file %s: set %s: %w", name, v.name, err)
 		}
+		fromEnvFile[v.name] = name
 	}
 	xdg.Reload() // the folders may be among them
 	return nil
 }
+
+// fromEnvFile says of which file a variable is, for `config view`.
+var fromEnvFile = map[string]string{}
 
 type variable struct{ name, value string }
 

@@ -77,7 +77,7 @@ func TestTheEnvironmentNamesTheFile(t *testing.T) {
 	if err := config.ApplyEnvFile(flags); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := config.Load(flags); err != nil || c.Actor != "the file" {
+	if c, err := config.Load(flags); err != nil || c.Actor != "the file" || c.Sources[config.KeyActor] != "env-file "+name {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -151,9 +151,13 @@ func source(key string, flags *pflag.FlagSet, inContext, top values) string {
 		return "flag --" + key
 	}
 	for _, name := range environment(key) {
-		if os.Getenv(name) != "" {
-			return "environment " + name
+		if os.Getenv(name) == "" {
+			continue
 		}
+		if file := fromEnvFile[name]; file != "" {
+			return "env-file " + file
+		}
+		return "environment " + name
 	}
 	if _, ok := inContext.asMap()[key]; ok {
 		return "context"
