@@ -92,12 +92,12 @@ func sorted(checks []*Check) []*Check {
 }
 
 const (
-	outboxSQL = `SELECT id::text, format('outbox batch %s: %s jobs, waiting since %s, %s attempts: %s', id, cardinality(job_ids),
+	outboxSQL = `SELECT id::text AS subject, format('outbox batch %s: %s jobs, waiting since %s, %s attempts: %s', id, cardinality(job_ids),
 	to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), attempts, coalesce(last_error, 'no error'))
 FROM leadgenctl.outbox WHERE published_at IS NULL AND (created_at < now() - interval '10 minutes' OR attempts >= 5) ORDER BY id`
-	dispatchFailuresSQL = `SELECT id::text, format('job %s after %s attempts: %s', job_id, attempts, error)
+	dispatchFailuresSQL = `SELECT id::text AS subject, format('job %s after %s attempts: %s', job_id, attempts, error)
 FROM leadgenctl.dispatch_failures WHERE at >= $1 ORDER BY id DESC`
-	violationsSQL = `SELECT id::text, format('job %s: %s to %s by %s (%s)', job_id, old_status, new_status, user_name, application_name)
+	violationsSQL = `SELECT id::text AS subject, format('job %s: %s to %s by %s (%s)', job_id, old_status, new_status, user_name, application_name)
 FROM leadgenctl.job_violations WHERE at >= $1 ORDER BY id DESC`
 	guardSQL = `SELECT g.condition, EXISTS (SELECT FROM pg_trigger WHERE tgname = 'leadgenctl_job_guard'
 	AND tgrelid = to_regclass('jobs') AND tgenabled <> 'D') FROM leadgenctl.job_guard g`

@@ -185,3 +185,32 @@ func TestAHostThatWasCutOffOverwritesNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What lies before the first audit is told, also where that could tell nobody.
+func TestWhatTheFirstAuditCouldNotTellIsToldLater(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.failures(1, 2)
+	p.exec("UPDATE leadgenctl.dispatch_failures SET at = now() - interval '1 hour'")
+	p.hook.setRefuse(true)
+	p.run("LGQ014")
+	p.hook.setRefuse(false)
+	p.run("LGQ014")
+	p.heard("NEW LGQ014", ": 2\n")
+}
+
+// A storm of which not every event can be remembered is told, and not again.
+func TestAStormIsToldOnce(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.failures(1, 1500)
+	p.run("LGQ014")
+	p.heard("NEW LGQ014", ": 1500\n", "job 1500 ")
+	if o := p.run("LGQ014"); o.Run.Findings != 0 {
+		t.Errorf("%+v", o)
+	}
+	p.silent()
+	p.failures(1501, 2)
+	p.run("LGQ014")
+	p.heard("NEW LGQ014", ": 2\n", "job 1502 ")
+}
