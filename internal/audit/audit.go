@@ -86,7 +86,7 @@ func Do(ctx context.Context, o Options) (*Outcome, error) {
 	o.warn(ping.start(ctx))
 	out, err := o.audit(ctx)
 	if err != nil {
-		o.warn(ping.fail(context.WithoutCancel(ctx), err.Error()))
+		o.warn(ping.fail(context.WithoutCancel(ctx), "the audit did not end: "+err.Error()))
 		return nil, err
 	}
 	if n := out.Report.Failed(o.FailOn); n > 0 || out.Report.Summary.Error > 0 {
@@ -106,7 +106,7 @@ func (o *Options) warn(err error) {
 // lock keeps a second audit out: in PostgreSQL, for all hosts; else on this host.
 func (o *Options) lock(ctx context.Context) (release func(), err error) {
 	if o.Pool != nil {
-		release, held, err := lock(ctx, o.Pool)
+		release, held, err := lock(ctx, o.Pool, o.patience())
 		if err == nil && held != "" {
 			return nil, &BusyError{held}
 		}
@@ -121,34 +121,48 @@ func (o *Options) lock(ctx context.Context) (release func(), err error) {
 	return release, err
 }
 
+// patience is how long PostgreSQL may take to answer the audit itself.
+func (o *Options) patience() time.Duration {
+	if o.Checks.Timeout > 0 {
+		return o.Checks.Timeout
+	}
+	return 10 * time.Second
+}
+
+// audit returns the error of an interruption, after which nobody more is told.
 func (o *Options) audit(ctx context.Context) (*Outcome, error) {
-	started := time.Now().UTC()
-	o.sinceLast(ctx)
+	began := time.Now().UTC()
+	l, stored := o.load(ctx)
+	channels := []string{log}
+	for _, c := range o.Channels {
+		channels = append(channels, c.Name())
+	}
+	if o.Checks.Since.IsZero() {
+		if o.Checks.Since = l.since(channels); o.Checks.Since.IsZero() {
+			o.Checks.Since = began.Add(-24 * time.Hour)
+		}
+	}
 	report, err := consistency.Run(ctx, o.Checks)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
+	l.forget(report, channels)
 	if o.Baseline != nil {
 		o.Baseline.Apply(report, time.Now())
 	}
-	out := &Outcome{Report: report, Events: []Event{}, Deliveries: []Delivery{},
-		Run: Run{StartedAt: started, Host: o.Host, Findings: int64(report.Summary.Fail), Errors: int64(report.Summary.Error)}}
-	l, stored := o.load(ctx)
-	if stored {
-		o.compare(ctx, out)
-	}
+	out := &Outcome{Report: report, Events: append([]Event{}, l.record(report, began, began)...), Deliveries: []Delivery{},
+		Run: Run{StartedAt: began, Host: o.Host, Findings: int64(report.Summary.Fail), Errors: int64(report.Summary.Error)}}
 	for _, c := range o.Channels {
-		out.Deliveries = append(out.Deliveries, o.deliver(ctx, c, l, report))
+		if ctx.Err() == nil {
+			out.Deliveries = append(out.Deliveries, o.deliver(ctx, c, l, out))
+		}
 	}
-	out.Run.FinishedAt = time.Now().UTC()
-	if stored {
-		err = l.save(ctx, o.Pool, &out.Run, report, o.Keep)
-		o.warn(err)
-		out.Stored = err == nil
-	}
-	// A copy for the time when PostgreSQL is away; there, it is all that there is.
-	if err := stateFile(o.StateFile).save(l, !out.Stored); err != nil && (!out.Stored || !errors.Is(err, os.ErrPermission)) {
-		o.warn(err)
+	o.keep(context.WithoutCancel(ctx), l, out, stored)
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	if o.Textfile != "" {
 		o.warn(o.writeTextfile(ctx, out))
@@ -156,13 +170,19 @@ func (o *Options) audit(ctx context.Context) (*Outcome, error) {
 	return out, nil
 }
 
-// sinceLast makes events news that happened since the last audit.
-func (o *Options) sinceLast(ctx context.Context) {
-	if o.Pool == nil || !o.Checks.Since.IsZero() {
-		return
+// keep writes down the run, and what was told: in PostgreSQL, with a copy for the time
+// when that is away; there, the copy is all that there is.
+func (o *Options) keep(ctx context.Context, l *ledger, out *Outcome, stored bool) {
+	out.Run.FinishedAt = time.Now().UTC()
+	if stored {
+		within, cancel := context.WithTimeout(ctx, o.patience())
+		defer cancel()
+		err := l.save(within, o.Pool, &out.Run, out.Report, o.Keep)
+		o.warn(err)
+		out.Stored = err == nil
 	}
-	if runs, err := History(ctx, o.Pool, 1); err == nil && len(runs) > 0 {
-		o.Checks.Since = runs[0].StartedAt
+	if err := stateFile(o.StateFile).save(l, out.Stored); err != nil && (!out.Stored || !errors.Is(err, os.ErrPermission)) {
+		o.warn(err)
 	}
 }
 
@@ -176,27 +196,15 @@ func (o *Options) load(ctx context.Context) (*ledger, bool) {
 	if o.Pool == nil {
 		return copied, false
 	}
+	ctx, cancel := context.WithTimeout(ctx, o.patience())
+	defer cancel()
 	l := &ledger{}
 	if err := l.load(ctx, o.Pool); err != nil {
 		o.warn(err)
 		return copied, false
 	}
 	if newer {
-		return copied, true
+		l.merge(copied)
 	}
 	return l, true
-}
-
-// compare finds what has changed since the run before.
-func (o *Options) compare(ctx context.Context, out *Outcome) {
-	before := &consistency.Report{}
-	runs, err := History(ctx, o.Pool, 1)
-	if err == nil && len(runs) > 0 {
-		_, before, err = Load(ctx, o.Pool, runs[0].ID)
-	}
-	if err != nil {
-		o.warn(err)
-		return
-	}
-	out.Events = append(out.Events, Diff(before, out.Report, out.Run.StartedAt)...)
 }

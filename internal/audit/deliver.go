@@ -12,12 +12,16 @@ import (
 
 // deliver tells one channel what it does not know yet. Only what was delivered is
 // written down, so that a message that fails is made anew by the next audit.
-func (o *Options) deliver(ctx context.Context, c notify.Channel, l *ledger, r *consistency.Report) Delivery {
-	now := time.Now().UTC()
+func (o *Options) deliver(ctx context.Context, c notify.Channel, l *ledger, out *Outcome) Delivery {
+	now, r := time.Now().UTC(), out.Report
 	d := Delivery{Channel: c.Name(), Status: Silent, Events: []Event{}}
-	if d.Events = append(d.Events, events(r, l.told(c.Name()), o.Remind, now)...); len(d.Events) == 0 {
+	d.Events = append(d.Events, events(r, l.told(c.Name()), o.Remind, now)...)
+	l.shrink(c.Name(), r)
+	if len(d.Events) == 0 {
+		l.saw(c.Name(), r, out.Run.StartedAt)
 		return d
 	}
+	l.begin(c.Name(), r, o.Checks.Since)
 	if last, ok := l.notices[c.Name()][""]; ok && now.Sub(last.ToldAt) < o.Quiet {
 		d.Status = Held
 		return d
@@ -27,13 +31,8 @@ func (o *Options) deliver(ctx context.Context, c notify.Channel, l *ledger, r *c
 		return d
 	}
 	d.Status = Sent
-	for _, e := range d.Events {
-		if e.Kind == Resolved {
-			l.remove(c.Name(), e.Check)
-			continue
-		}
-		l.add(Notice{Channel: c.Name(), Check: e.Check, Count: e.Count, Since: e.Since, ToldAt: now})
-	}
+	l.heard(c.Name(), r, d.Events, now)
+	l.saw(c.Name(), r, out.Run.StartedAt)
 	l.add(Notice{Channel: c.Name(), ToldAt: now, Since: now})
 	return d
 }

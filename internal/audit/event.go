@@ -18,7 +18,7 @@ type Kind string
 // The kinds of events.
 const (
 	New      Kind = "new"
-	Worse    Kind = "worse"    // its count grew by a tenth or more since it was told
+	Worse    Kind = "worse"    // there are further rows; where there are too many to know each, a tenth or more
 	Resolved Kind = "resolved" // the check passes again
 	Reminder Kind = "reminder" // it is still there
 )
@@ -35,61 +35,10 @@ type Event struct {
 	Severity consistency.Severity `json:"severity"`
 	Count    int64                `json:"count"`
 	Before   int64                `json:"before,omitempty"` // the count that was told last
+	Fresh    int64                `json:"fresh,omitempty"`  // of Count: rows that were not told before
 	Since    time.Time            `json:"since"`            // when it was first told
 	Samples  []string             `json:"samples,omitempty"`
 	Remedy   string               `json:"remedy,omitempty"`
-}
-
-// finding is what is wrong now, of one check or of those that could not run.
-type finding struct {
-	id       string
-	title    string
-	severity consistency.Severity
-	count    int64
-	samples  []string
-	remedy   string
-}
-
-// findings of a report: failures that no baseline covers, then one for what could not run.
-func findings(r *consistency.Report) []finding {
-	var out []finding
-	away := finding{id: CouldNotRun, title: "Checks could not run", severity: consistency.Error,
-		remedy: "Nothing is known of what they look at. See whether the servers can be reached: leadgenctl doctor"}
-	for _, c := range r.Checks {
-		switch {
-		case c.Status == consistency.Fail && c.Count > c.Known:
-			out = append(out, finding{c.ID, c.Title, c.Severity, c.Count - c.Known, c.Samples, c.Remedy})
-		case c.Status == consistency.Errored:
-			away.count++
-			if len(away.samples) < 5 && !slices.Contains(away.samples, c.Message) {
-				away.samples = append(away.samples, c.Message)
-			}
-		}
-	}
-	if away.count > 0 {
-		out = append(out, away)
-	}
-	return out
-}
-
-// unknown are the checks that a report says nothing about: they are not resolved.
-func unknown(r *consistency.Report) map[string]bool {
-	out := map[string]bool{}
-	for _, c := range r.Checks {
-		if c.Status == consistency.Errored || c.Status == consistency.Skip {
-			out[c.ID] = true
-		}
-	}
-	return out
-}
-
-// Notice is what a channel was last told of a finding.
-type Notice struct {
-	Channel string    `json:"channel"`
-	Check   string    `json:"check"`
-	Count   int64     `json:"count"`
-	Since   time.Time `json:"since"`
-	ToldAt  time.Time `json:"told_at"`
 }
 
 // events compares a report with what was told, by check id.
@@ -98,35 +47,66 @@ func events(r *consistency.Report, told map[string]Notice, remind time.Duration,
 	found := map[string]bool{}
 	for _, f := range findings(r) {
 		found[f.id] = true
-		e := Event{Kind: New, Check: f.id, Title: f.title, Severity: f.severity, Count: f.count, Since: now, Samples: f.samples, Remedy: f.remedy}
-		if was, ok := told[f.id]; ok {
-			e.Before, e.Since = was.Count, was.Since
-			switch {
-			case f.count > was.Count && f.count*10 >= was.Count*11:
-				e.Kind = Worse
-			case remind > 0 && now.Sub(was.ToldAt) >= remind:
-				e.Kind = Reminder
-			default:
-				continue
-			}
+		was, known := told[f.id]
+		if e := f.event(was, known, remind, now); e.Kind != "" {
+			out = append(out, e)
 		}
-		out = append(out, e)
 	}
-	silent := unknown(r)
+	did := ran(r)
 	for _, id := range slices.Sorted(maps.Keys(told)) {
-		if found[id] || silent[id] {
-			continue
+		if was := told[id]; !found[id] && was.over(did) {
+			out = append(out, was.resolved())
 		}
-		e := Event{Kind: Resolved, Check: id, Title: "Checks could not run", Severity: consistency.Error, Before: told[id].Count, Since: told[id].Since}
-		if c := consistency.Find(id); c != nil {
-			e.Title, e.Severity = c.Title, c.Severity
-		} else if id != CouldNotRun {
-			e.Title = "The check is no longer in the catalogue"
-		}
-		out = append(out, e)
 	}
 	slices.SortStableFunc(out, func(a, b Event) int { return rank(a.Kind) - rank(b.Kind) })
 	return out
+}
+
+// event is what someone who knows of was should know now; no kind means nothing.
+func (f finding) event(was Notice, known bool, remind time.Duration, now time.Time) Event {
+	e := Event{Check: f.id, Title: f.title, Severity: f.severity, Count: f.count, Since: now, Samples: f.samples, Remedy: f.remedy}
+	fresh, rows := f.fresh(was)
+	switch {
+	case f.events && fresh > 0:
+		e.Kind, e.Count, e.Samples = New, fresh, f.show(rows)
+	case f.events: // what happened stays so: there is no reminder
+	case !known:
+		e.Kind = New
+	default:
+		e.Before, e.Since = was.Count, was.Since
+		switch {
+		case len(rows) > 0:
+			e.Kind, e.Fresh, e.Samples = Worse, fresh, f.show(rows)
+			if f.count <= was.Count || was.Count == 0 { // others took the place of those that were told
+				e.Kind = New
+			}
+		case fresh > 0 && fresh*10 >= was.Count:
+			e.Kind = Worse
+		case remind > 0 && now.Sub(was.ToldAt) >= remind:
+			e.Kind = Reminder
+		}
+	}
+	return e
+}
+
+// over says whether what was told is over, now that these checks ran. Of a check that did
+// not run nothing is known, and what happened is never over.
+func (n Notice) over(ran map[string]bool) bool {
+	if n.Check == CouldNotRun {
+		return !slices.ContainsFunc(n.Subjects, func(id string) bool { return !ran[id] && consistency.Find(id) != nil })
+	}
+	c := consistency.Find(n.Check)
+	return c == nil || !c.Events() && ran[n.Check]
+}
+
+func (n Notice) resolved() Event {
+	e := Event{Kind: Resolved, Check: n.Check, Title: "Checks could not run", Severity: consistency.Error, Before: n.Count, Since: n.Since}
+	if c := consistency.Find(n.Check); c != nil {
+		e.Title, e.Severity = c.Title, c.Severity
+	} else if n.Check != CouldNotRun {
+		e.Title = "The check is no longer in the catalogue"
+	}
+	return e
 }
 
 func rank(k Kind) int { return slices.Index([]Kind{New, Worse, Reminder, Resolved}, k) }
@@ -139,6 +119,8 @@ func (e Event) String() string {
 		return s
 	case e.Before > 0 && e.Before != e.Count:
 		return fmt.Sprintf("%s: %d, was %d", s, e.Count, e.Before)
+	case e.Fresh > 0 && e.Fresh < e.Count:
+		return fmt.Sprintf("%s: %d, %d of them new", s, e.Count, e.Fresh)
 	}
 	return fmt.Sprintf("%s: %d", s, e.Count)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/leadgenctl/leadgenctl/internal/output"
 )
@@ -37,31 +38,44 @@ func (f stateFile) lock() (release func(), ok bool, err error) {
 // state is what the file holds: a copy of the ledger, which is newer than PostgreSQL's
 // where an audit ended while that was away.
 type state struct {
-	Newer   bool     `json:"newer"`
-	Notices []Notice `json:"notices"`
+	Newer   bool      `json:"newer"`
+	Copied  time.Time `json:"copied"` // when it was last the same as PostgreSQL's
+	Notices []Notice  `json:"notices"`
 }
 
-// load reads the file into l; one that is not there knows nothing.
-func (f stateFile) load(l *ledger) (newer bool, err error) {
+// read returns what the file holds; one that is not there knows nothing.
+func (f stateFile) read() (s state, err error) {
 	data, err := os.ReadFile(string(f))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return s, nil
 	}
-	var s state
 	if err == nil {
 		err = json.Unmarshal(data, &s)
 	}
 	if err != nil {
-		return false, fmt.Errorf("read the audit's state %s: %w", f, err)
+		return state{}, fmt.Errorf("read the audit's state %s: %w", f, err)
 	}
+	return s, nil
+}
+
+// load reads the file into l, and says whether it is newer than PostgreSQL's ledger.
+func (f stateFile) load(l *ledger) (newer bool, err error) {
+	s, err := f.read()
+	l.copied = s.Copied
 	for _, n := range s.Notices {
 		l.add(n)
 	}
-	return s.Newer, nil
+	return s.Newer, err
 }
 
-func (f stateFile) save(l *ledger, newer bool) error {
-	s := state{Newer: newer, Notices: l.all()}
+// save writes l, which PostgreSQL has too where it is stored there.
+func (f stateFile) save(l *ledger, stored bool) error {
+	s := state{Newer: !stored, Notices: l.all()}
+	if before, err := f.read(); stored {
+		s.Copied = time.Now().UTC()
+	} else if err == nil {
+		s.Copied = before.Copied
+	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(string(f)), 0o700)

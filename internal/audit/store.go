@@ -1,14 +1,11 @@
 package audit
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,8 +29,13 @@ var ErrNoRun = errors.New("there is no such audit")
 
 const runColumns = "id, started_at, finished_at, host, findings, errors"
 
+// patience bounds what is read for people: a server that is frozen does not answer at all.
+const patience = 30 * time.Second
+
 // History returns the last runs, newest first.
 func History(ctx context.Context, pool *pgxpool.Pool, limit int) ([]Run, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	rows, err := pool.Query(ctx, "SELECT "+runColumns+" FROM leadgenctl.audit_runs ORDER BY id DESC LIMIT $1", limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the audits: %w", err)
@@ -47,31 +49,57 @@ func History(ctx context.Context, pool *pgxpool.Pool, limit int) ([]Run, error) 
 
 // Load returns one run with its report.
 func Load(ctx context.Context, pool *pgxpool.Pool, id int64) (Run, *consistency.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var run Run
 	var report consistency.Report
-	var data string
-	err := pool.QueryRow(ctx, "SELECT "+runColumns+", report::text FROM leadgenctl.audit_runs WHERE id = $1", id).
-		Scan(&run.ID, &run.StartedAt, &run.FinishedAt, &run.Host, &run.Findings, &run.Errors, &data)
+	var data, rows string
+	err := pool.QueryRow(ctx, "SELECT "+runColumns+", report::text, coalesce(subjects, '{}')::text FROM leadgenctl.audit_runs WHERE id = $1", id).
+		Scan(&run.ID, &run.StartedAt, &run.FinishedAt, &run.Host, &run.Findings, &run.Errors, &data, &rows)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return run, nil, fmt.Errorf("audit %d: %w", id, ErrNoRun)
 	}
 	if err == nil {
 		err = json.Unmarshal([]byte(data), &report)
 	}
+	subjects := map[string][]string{}
+	if err == nil {
+		err = json.Unmarshal([]byte(rows), &subjects)
+	}
 	if err != nil {
 		return run, nil, fmt.Errorf("read audit %d: %w", id, err)
+	}
+	for i := range report.Checks {
+		for _, s := range subjects[report.Checks[i].ID] {
+			report.Checks[i].Subjects = append(report.Checks[i].Subjects, consistency.Subject{ID: s})
+		}
 	}
 	return run, &report, nil
 }
 
+// subjectsOf are the rows that a report found and no baseline covers, as Load wants them.
+func subjectsOf(r *consistency.Report) map[string][]string {
+	out := map[string][]string{}
+	for _, f := range findings(r) {
+		if f.id != CouldNotRun && f.exact() {
+			out[f.id] = f.ids(Notice{})
+		}
+	}
+	return out
+}
+
 // Diff is what a later report has that an earlier one has not, and the other way round.
-// A check that could not run in the later one counts as neither.
+// A check that was left out of one of them, or could not run in the later, counts as neither.
 func Diff(earlier, later *consistency.Report, at time.Time) []Event {
 	told := map[string]Notice{}
 	for _, f := range findings(earlier) {
-		told[f.id] = Notice{Check: f.id, Count: f.count, Since: at, ToldAt: at}
+		told[f.id] = Notice{Check: f.id, Count: f.count, Since: at, ToldAt: at, Subjects: f.ids(Notice{})}
 	}
-	return events(later, told, 0, at)
+	asked := map[string]bool{CouldNotRun: true}
+	for _, c := range earlier.Checks {
+		asked[c.ID] = c.Status != consistency.Skip
+	}
+	return slices.DeleteFunc(events(later, told, 0, at), func(e Event) bool { return e.Kind != Resolved && !asked[e.Check] })
 }
 
 // lockKey is the advisory lock of an audit: "leadgena" in ASCII.
@@ -80,12 +108,19 @@ const lockKey = 0x6c65616467656e61
 // lock takes the audit's lock for as long as the transaction that it returns; held says
 // who else has it. A transaction works through a pooler, too, and an idle one holds back
 // no vacuum.
-func lock(ctx context.Context, pool *pgxpool.Pool) (release func(), held string, err error) {
+func lock(ctx context.Context, pool *pgxpool.Pool, patience time.Duration) (release func(), held string, err error) {
+	whole := context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	tx, err := pool.Begin(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("lock the audit: %w", err)
 	}
-	release = func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }
+	release = func() {
+		ctx, cancel := context.WithTimeout(whole, patience)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+	}
 	var got bool
 	err = tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1) FROM set_config('idle_in_transaction_session_timeout', '0', true)", int64(lockKey)).Scan(&got)
 	if err == nil && !got {
@@ -104,60 +139,14 @@ func lock(ctx context.Context, pool *pgxpool.Pool) (release func(), held string,
 	return release, "", nil
 }
 
-// ledger is what the channels were told, and where that is kept.
-type ledger struct {
-	notices map[string]map[string]Notice // by channel and check; check "" is the channel's last message
-}
+// keepSubjects is how long runs can be compared row by row; older ones by their counts.
+const keepSubjects = 7 * 24 * time.Hour
 
-func (l *ledger) add(n Notice) {
-	if l.notices == nil {
-		l.notices = map[string]map[string]Notice{}
-	}
-	if l.notices[n.Channel] == nil {
-		l.notices[n.Channel] = map[string]Notice{}
-	}
-	l.notices[n.Channel][n.Check] = n
-}
-
-func (l *ledger) remove(channel, check string) { delete(l.notices[channel], check) }
-
-// all are the notices in order.
-func (l *ledger) all() []Notice {
-	out := []Notice{}
-	for _, byCheck := range l.notices {
-		out = append(out, slices.Collect(maps.Values(byCheck))...)
-	}
-	slices.SortFunc(out, func(a, b Notice) int {
-		return cmp.Or(strings.Compare(a.Channel, b.Channel), strings.Compare(a.Check, b.Check))
-	})
-	return out
-}
-
-// told are the notices of a channel by check.
-func (l *ledger) told(channel string) map[string]Notice {
-	out := map[string]Notice{}
-	for id, n := range l.notices[channel] {
-		if id != "" {
-			out[id] = n
-		}
-	}
-	return out
-}
-
-func (l *ledger) load(ctx context.Context, pool *pgxpool.Pool) error {
-	rows, err := pool.Query(ctx, "SELECT channel, check_id, count, since, told_at FROM leadgenctl.audit_notices")
-	if err != nil {
-		return fmt.Errorf("read what was told: %w", err)
-	}
-	var n Notice
-	_, err = pgx.ForEachRow(rows, []any{&n.Channel, &n.Check, &n.Count, &n.Since, &n.ToldAt}, func() error {
-		l.add(n)
+func timeOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
 		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read what was told: %w", err)
 	}
-	return nil
+	return &t
 }
 
 // save writes the run and the ledger in one transaction, and forgets runs older than keep.
@@ -166,18 +155,24 @@ func (l *ledger) save(ctx context.Context, pool *pgxpool.Pool, run *Run, report 
 	if err != nil {
 		return fmt.Errorf("keep the audit: %w", err)
 	}
+	subjects, err := json.Marshal(subjectsOf(report))
+	if err != nil {
+		return fmt.Errorf("keep the audit: %w", err)
+	}
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `INSERT INTO leadgenctl.audit_runs (started_at, finished_at, host, findings, errors, report)
-			VALUES ($1, $2, $3, $4, $5, $6::text::jsonb) RETURNING id`, run.StartedAt, run.FinishedAt, run.Host, run.Findings, run.Errors, string(data)).Scan(&run.ID)
+		err := tx.QueryRow(ctx, `INSERT INTO leadgenctl.audit_runs (started_at, finished_at, host, findings, errors, report, subjects)
+			VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb) RETURNING id`,
+			run.StartedAt, run.FinishedAt, run.Host, run.Findings, run.Errors, string(data), string(subjects)).Scan(&run.ID)
 		if err != nil {
 			return err
 		}
 		var b pgx.Batch
 		b.Queue("DELETE FROM leadgenctl.audit_runs WHERE started_at < $1", run.FinishedAt.Add(-keep))
+		b.Queue("UPDATE leadgenctl.audit_runs SET subjects = NULL WHERE subjects IS NOT NULL AND started_at < $1", run.FinishedAt.Add(-keepSubjects))
 		b.Queue("DELETE FROM leadgenctl.audit_notices")
 		for _, n := range l.all() {
-			b.Queue("INSERT INTO leadgenctl.audit_notices (channel, check_id, count, since, told_at) VALUES ($1, $2, $3, $4, $5)",
-				n.Channel, n.Check, n.Count, n.Since, n.ToldAt)
+			b.Queue("INSERT INTO leadgenctl.audit_notices (channel, check_id, count, since, told_at, subjects, seen) VALUES ($1, $2, $3, $4, $5, coalesce($6::text[], '{}'), $7)",
+				n.Channel, n.Check, n.Count, n.Since, n.ToldAt, n.Subjects, timeOrNull(n.Seen))
 		}
 		return tx.SendBatch(ctx, &b).Close()
 	})
@@ -189,6 +184,8 @@ func (l *ledger) save(ctx context.Context, pool *pgxpool.Pool, run *Run, report 
 
 // lastSuccess is when an audit last ended in which every check could run; zero for never.
 func lastSuccess(ctx context.Context, pool *pgxpool.Pool) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var at *time.Time
 	err := pool.QueryRow(ctx, "SELECT max(finished_at) FROM leadgenctl.audit_runs WHERE errors = 0").Scan(&at)
 	if err != nil || at == nil {

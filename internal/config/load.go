@@ -17,6 +17,7 @@ func AddFlags(fs *pflag.FlagSet) {
 	fs.String(KeyDatabaseURL, "", "PostgreSQL: URL, SQLAlchemy URL or key=value form")
 	fs.String(KeyRedisURL, "", "the breaker's Redis: redis://, rediss://, unix://, sentinel:// or redis+cluster://")
 	fs.String(KeyBrokerURL, "", "Celery's broker, a Redis or amqp:// URL (default: the Redis URL)")
+	fs.String(KeyEnvFile, "", "file of NAME=value lines for variables that the environment does not set")
 	fs.String("context", "", "named context of the config file")
 	fs.String("config", "", "config file (default: ./"+FileName+", then the XDG config folder)")
 	fs.Duration(KeyTimeout, DefaultTimeout, "how long a server may take to answer")
@@ -150,9 +151,13 @@ func source(key string, flags *pflag.FlagSet, inContext, top values) string {
 		return "flag --" + key
 	}
 	for _, name := range environment(key) {
-		if os.Getenv(name) != "" {
-			return "environment " + name
+		if os.Getenv(name) == "" {
+			continue
 		}
+		if file := fromEnvFile[name]; file != "" {
+			return "env-file " + file
+		}
+		return "environment " + name
 	}
 	if _, ok := inContext.asMap()[key]; ok {
 		return "context"

@@ -23,6 +23,10 @@ type Known struct {
 	Count   int64  `yaml:"count"`             // up to so many are known
 	Reason  string `yaml:"reason,omitempty"`  // why it is left
 	Expires string `yaml:"expires,omitempty"` // YYYY-MM-DD: from this day on it counts again; never when empty
+
+	// Subjects are the rows or keys that are known (SubjectID); where there are none, any
+	// are, up to the count.
+	Subjects []string `yaml:"subjects,omitempty,flow"`
 }
 
 // ParseBaseline reads a baseline file and refuses what it does not understand.
@@ -74,33 +78,88 @@ func (b *Baseline) Apply(r *Report, now time.Time) (expired, resolved []Known) {
 		case c.Status == Pass:
 			resolved = append(resolved, k)
 		default:
-			c.Known = min(c.Count, c.Known+k.Count)
+			c.cover(k)
 		}
 	}
 	return expired, resolved
 }
 
-// NewBaseline makes one of all findings of a report, and keeps the reasons and
-// expiry dates of an older one.
-func NewBaseline(r *Report, older *Baseline) []byte {
-	var b Baseline
-	for _, c := range r.Checks {
-		if c.Status != Fail {
-			continue
-		}
-		k := Known{Check: c.ID, Count: c.Count}
-		if older != nil {
-			for _, o := range older.Findings {
-				if strings.EqualFold(o.Check, c.ID) {
-					k.Reason, k.Expires = o.Reason, o.Expires
-				}
+// cover marks what an entry knows: its rows, and as many others as it counts beyond them.
+// Those that nobody knows come first, so that the samples show them.
+func (r *Result) cover(k Known) {
+	further := k.Count
+	if len(k.Subjects) > 0 && r.Exact() {
+		further = max(0, k.Count-int64(len(k.Subjects)))
+		for i := range r.Subjects {
+			if s := &r.Subjects[i]; !s.Known && slices.Contains(k.Subjects, s.ID) {
+				s.Known = true
+				r.Known++
 			}
 		}
-		b.Findings = append(b.Findings, k)
+	}
+	r.Known = min(r.Count, r.Known+further)
+	r.KnownReason = k.Reason
+	for i := range r.Subjects {
+		r.Subjects[i].Known = r.Subjects[i].Known || r.Known == r.Count
+	}
+	slices.SortStableFunc(r.Subjects, func(a, b Subject) int {
+		switch {
+		case a.Known == b.Known:
+			return 0
+		case b.Known:
+			return -1
+		}
+		return 1
+	})
+	if first := named(r.Subjects, len(r.Samples)); len(first) == len(r.Samples) {
+		r.Samples = first
+	}
+}
+
+// NewBaseline makes one of all findings of a report. Of an older one it keeps the entries
+// of checks that did not run, and for the others their reasons, and the dates that have
+// not passed at now: what is accepted anew does not expire at once.
+func NewBaseline(r *Report, older *Baseline, now time.Time) []byte {
+	var b Baseline
+	if older == nil {
+		older = &Baseline{}
+	}
+	for _, check := range Catalogue() {
+		of := func(k Known) bool { return strings.EqualFold(k.Check, check.ID) }
+		i := slices.IndexFunc(r.Checks, func(c Result) bool { return c.ID == check.ID })
+		if i < 0 || r.Checks[i].Status == Skip || r.Checks[i].Status == Errored {
+			for _, k := range older.Findings {
+				if of(k) {
+					b.Findings = append(b.Findings, k)
+				}
+			}
+		} else if r.Checks[i].Status == Fail {
+			k := r.Checks[i].known()
+			if j := slices.IndexFunc(older.Findings, of); j >= 0 {
+				k.Reason = older.Findings[j].Reason
+				if at, _ := older.Findings[j].expiry(); now.Before(at) {
+					k.Expires = older.Findings[j].Expires
+				}
+			}
+			b.Findings = append(b.Findings, k)
+		}
 	}
 	data, err := yaml.Marshal(b)
 	if err != nil {
 		panic(err) // plain texts and numbers
 	}
-	return append([]byte("# Findings that are known and do not fail check-consistency --baseline. An entry may have a\n# reason, and expires: YYYY-MM-DD, the day from which it counts again.\n"), data...)
+	return append([]byte("# Findings that are known and do not fail check-consistency --baseline. An entry may have a\n"+
+		"# reason, and expires: YYYY-MM-DD, the day from which it counts again. Its subjects are hashes\n"+
+		"# of the rows that are known; without them any are, up to the count.\n"), data...)
+}
+
+// known is the entry that covers a finding as it is.
+func (r Result) known() Known {
+	k := Known{Check: r.ID, Count: r.Count}
+	if r.Exact() {
+		for _, s := range r.Subjects {
+			k.Subjects = append(k.Subjects, s.ID)
+		}
+	}
+	return k
 }

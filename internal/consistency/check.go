@@ -54,6 +54,7 @@ type Check struct {
 
 	needs   store
 	twice   bool    // compares stores: report only what two looks agree on
+	events  bool    // finds what happened since Options.Since, which no one can undo
 	table   *rowSet // for a check of rows: how they are found
 	inspect func(context.Context, *look, *Check) (outcome, error)
 	fix     *fix
@@ -62,11 +63,17 @@ type Check struct {
 // Fixable says whether --fix can mend what the check finds.
 func (c *Check) Fixable() bool { return c.fix != nil }
 
+// Events says whether the check finds what happened, newest first, and not what is.
+func (c *Check) Events() bool { return c.events }
+
 // outcome is what one look of one check found.
 type outcome struct {
 	count    int64
 	samples  []string // at most Options.MaxSamples, each naming a row or a key
-	subjects []string // of a check that looks twice: what was found, at most maxSubjects
+	subjects []string // what was found, at most maxSubjects
+	names    []string // of the first subjects: as samples name them
+	single   bool     // the subject is the check's one thing, whatever its text says
+	texts    bool     // the subjects are texts, identified by what stands before ": "
 	skip     string   // why the check does not apply here
 	note     string   // what it could not look at, where it ran all the same
 }
@@ -76,12 +83,12 @@ const maxSubjects = 10000
 
 // one is a finding about a single thing.
 func one(sample string) outcome {
-	return outcome{count: 1, samples: []string{sample}, subjects: []string{sample}}
+	return outcome{count: 1, samples: []string{sample}, subjects: []string{sample}, single: true}
 }
 
 // many makes an outcome of all samples, keeping as many as are shown.
 func many(l *look, samples []string) outcome {
-	o := outcome{count: int64(len(samples)), subjects: samples}
+	o := outcome{count: int64(len(samples)), subjects: samples, names: samples, texts: true}
 	o.samples = samples[:min(len(samples), l.options.MaxSamples)]
 	return o
 }

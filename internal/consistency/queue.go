@@ -66,9 +66,9 @@ func queueChecks() []*Check {
 		},
 		{
 			ID: "LGQ014", Family: Queue, Severity: Error, Title: "Tasks could not be created",
-			Meaning: "Since the last audit (or in the last 24 hours) jobs were FAILED because the broker would not take their task. A person must decide about them.",
+			Meaning: "Since the last audit that told of them (or in the last 24 hours) jobs were FAILED because the broker would not take their task. A person must decide about them.",
 			Remedy:  "Read the error named here and mend its cause. Then set the jobs back: `UPDATE jobs SET status = 'PAUSED' WHERE id IN (…)` and `leadgenctl reconcile`.",
-			Reads:   dispatchFailuresSQL, needs: postgres, inspect: ours("dispatch_failures", dispatchFailuresSQL),
+			Reads:   dispatchFailuresSQL, needs: postgres, events: true, inspect: ours("dispatch_failures", dispatchFailuresSQL),
 		},
 		{
 			ID: "LGQ015", Family: Queue, Severity: Warning, Title: "The guard of job transitions is missing",
@@ -78,9 +78,9 @@ func queueChecks() []*Check {
 		},
 		{
 			ID: "LGQ016", Family: Queue, Severity: Warning, Title: "The guard has recorded illegal transitions",
-			Meaning: "Since the last audit (or in the last 24 hours) a program changed a job's status in a way that the rules do not allow, such as COMPLETED to PROCESSING.",
+			Meaning: "Since the last audit that told of them (or in the last 24 hours) a program changed a job's status in a way that the rules do not allow, such as COMPLETED to PROCESSING.",
 			Remedy:  "`leadgenctl queue guard` shows them with the program that did it. When no program does it any more, let the database refuse it: `leadgenctl queue guard enforce`.",
-			Reads:   violationsSQL, needs: postgres, inspect: ours("job_violations", violationsSQL),
+			Reads:   violationsSQL, needs: postgres, events: true, inspect: ours("job_violations", violationsSQL),
 		},
 	}...))
 }
@@ -92,13 +92,13 @@ func sorted(checks []*Check) []*Check {
 }
 
 const (
-	outboxSQL = `SELECT format('outbox batch %s: %s jobs, waiting since %s, %s attempts: %s', id, cardinality(job_ids),
+	outboxSQL = `SELECT id::text AS subject, format('outbox batch %s: %s jobs, waiting since %s, %s attempts: %s', id, cardinality(job_ids),
 	to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), attempts, coalesce(last_error, 'no error'))
 FROM leadgenctl.outbox WHERE published_at IS NULL AND (created_at < now() - interval '10 minutes' OR attempts >= 5) ORDER BY id`
-	dispatchFailuresSQL = `SELECT format('job %s after %s attempts: %s', job_id, attempts, error)
-FROM leadgenctl.dispatch_failures WHERE at >= $1 ORDER BY id`
-	violationsSQL = `SELECT format('job %s: %s to %s by %s (%s)', job_id, old_status, new_status, user_name, application_name)
-FROM leadgenctl.job_violations WHERE at >= $1 ORDER BY id`
+	dispatchFailuresSQL = `SELECT id::text AS subject, format('job %s after %s attempts: %s', job_id, attempts, error)
+FROM leadgenctl.dispatch_failures WHERE at >= $1 ORDER BY id DESC`
+	violationsSQL = `SELECT id::text AS subject, format('job %s: %s to %s by %s (%s)', job_id, old_status, new_status, user_name, application_name)
+FROM leadgenctl.job_violations WHERE at >= $1 ORDER BY id DESC`
 	guardSQL = `SELECT g.condition, EXISTS (SELECT FROM pg_trigger WHERE tgname = 'leadgenctl_job_guard'
 	AND tgrelid = to_regclass('jobs') AND tgenabled <> 'D') FROM leadgenctl.job_guard g`
 )
@@ -117,16 +117,17 @@ func ours(table, sql string) func(context.Context, *look, *Check) (outcome, erro
 		var o outcome
 		err := l.query(ctx, sql+" LIMIT 100000", args, func(rows pgx.Rows) error {
 			for ; rows.Next(); o.count++ {
-				var s string
-				if err := rows.Scan(&s); err != nil {
+				var id, s string
+				if err := rows.Scan(&id, &s); err != nil {
 					return err
 				}
-				if len(o.samples) < l.options.MaxSamples {
-					o.samples = append(o.samples, s)
+				if len(o.names) < max(maxRemembered, l.options.MaxSamples) {
+					o.subjects, o.names = append(o.subjects, id), append(o.names, s)
 				}
 			}
 			return rows.Err()
 		})
+		o.samples = o.names[:min(len(o.names), l.options.MaxSamples)]
 		return o, err
 	}
 }

@@ -27,6 +27,9 @@ type Result struct {
 	DurationMS float64  `json:"duration_ms"`
 	Message    string   `json:"message,omitempty"` // why it could not run, or was skipped
 	Known      int64    `json:"known,omitempty"`   // of Count: covered by the baseline
+
+	Subjects    []Subject `json:"-"` // what was found, at most 1,000, so that it is known again
+	KnownReason string    `json:"-"` // of the baseline
 }
 
 // Summary counts the results.

@@ -46,16 +46,19 @@ func inspectRows(ctx context.Context, l *look, c *Check) (outcome, error) {
 		return outcome{}, err
 	}
 	o := outcome{count: n}
-	o.subjects, o.samples, err = l.samples(ctx, c)
+	o.subjects, o.names, err = l.samples(ctx, c, n)
+	o.samples = o.names[:min(len(o.names), l.options.MaxSamples)]
 	return o, err
 }
 
-// samples reads the first rows of a finding: more than are shown where a second look must know them again.
-func (l *look) samples(ctx context.Context, c *Check) (keys, shown []string, err error) {
-	limit := l.options.MaxSamples
+// samples reads the first rows of a finding of count rows: more than are shown, so that a
+// second look or another run knows them again.
+func (l *look) samples(ctx context.Context, c *Check, count int64) (keys, names []string, err error) {
+	limit := max(maxRemembered, l.options.MaxSamples)
 	if c.twice {
 		limit = maxSubjects
 	}
+	limit = min(limit, int(count)) // the scan ends with the last of them
 	sql := fmt.Sprintf("SELECT (%s)::text, %s FROM %s WHERE %s ORDER BY %s LIMIT %d",
 		c.table.key, c.table.sample, c.table.from, c.table.condition(l.options), c.table.key, limit)
 	err = l.query(ctx, sql, nil, func(rows pgx.Rows) error {
@@ -65,11 +68,11 @@ func (l *look) samples(ctx context.Context, c *Check) (keys, shown []string, err
 				return err
 			}
 			keys = append(keys, key)
-			if len(shown) < l.options.MaxSamples {
-				shown = append(shown, sample)
+			if len(names) < max(maxRemembered, l.options.MaxSamples) {
+				names = append(names, sample)
 			}
 		}
 		return rows.Err()
 	})
-	return keys, shown, err
+	return keys, names, err
 }

@@ -18,7 +18,7 @@ const maxLooks = 3
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o.fill()
 	all := Catalogue()
-	if err := validatePatterns(all, slices.Concat(o.Only, o.Skip)); err != nil {
+	if err := ValidateSelection(o.Only, o.Skip); err != nil {
 		return nil, err
 	}
 	r := &run{options: o, results: make(map[string]*Result)}
@@ -138,16 +138,19 @@ func (r *run) check(ctx context.Context, l *look, c *Check, before map[string]ou
 	suspicious := false
 	switch {
 	case err != nil:
-		res.Status, res.Message, res.Count, res.Samples = Errored, plain(err), 0, []string{}
+		res.Status, res.Message, res.Count, res.Samples, res.Subjects = Errored, plain(err), 0, []string{}, nil
 	case o.skip != "":
 		res.Status, res.Message = Skip, o.skip
 	case o.count == 0:
-		res.Status, res.Count, res.Samples, res.Message = Pass, 0, []string{}, o.note
+		res.Status, res.Count, res.Samples, res.Subjects = Pass, 0, []string{}, nil
+		res.Message = o.note
 	default:
+		seen := o
 		if c.twice {
 			o, suspicious = confirm(before, c.ID, o)
 		}
-		res.Status, res.Count, res.Samples, res.Message = Fail, o.count, o.samples, o.note
+		res.Status, res.Count, res.Samples, res.Subjects = Fail, o.count, o.samples, seen.remembered(c, o.subjects)
+		res.Message = o.note
 		r.mu.Lock()
 		r.subjects = o.subjects
 		r.mu.Unlock()

@@ -214,7 +214,7 @@ func lowerCasePaused(ctx context.Context, l *look, c *Check) (outcome, error) {
 		return outcome{}, err
 	}
 	o.count += int64(len(labels))
-	o.samples = append(o.samples, labels...)
+	o.subjects, o.samples = append(o.subjects, labels...), append(o.samples, labels...)
 	o.samples = o.samples[:min(len(o.samples), l.options.MaxSamples)]
 	return o, nil
 }

@@ -46,7 +46,7 @@ func newMetrics() *metrics {
 	m.outbox = gauge("leadgenctl_outbox_pending_jobs", "Jobs whose new task is not on the broker yet.")
 	m.failures = gauge("leadgenctl_task_creation_failures", "Recorded jobs whose task could not be created.")
 	m.messages = gauges("leadgenctl_broker_messages", "Messages on the broker, queued or reserved by workers.", "place")
-	m.notifications = counters("leadgenctl_notifications_total", "Messages to channels, sent or failed.", "channel", "result")
+	m.notifications = counters("leadgenctl_notifications_total", "Messages to channels: sent, failed (and tried again), or dropped.", "channel", "result")
 	m.looked = gauge("leadgenctl_monitor_last_look_timestamp_seconds", "When the monitor last looked at everything.")
 	return m
 }

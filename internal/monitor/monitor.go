@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/internal/notify"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 	"github.com/leadgenctl/leadgenctl/queue"
 )
 
@@ -37,10 +39,11 @@ type Monitor struct {
 	o       Options
 	metrics *metrics
 
-	sending sync.Mutex // one at a time sends what is pending
-	mu      sync.Mutex // guards what follows
-	state   state
-	health  Health
+	wake map[string]chan struct{} // by channel: there is something to tell
+
+	mu     sync.Mutex // guards what follows
+	state  state
+	health Health
 }
 
 // New returns a monitor that goes on where the one before ended.
@@ -54,8 +57,16 @@ func New(o Options) (*Monitor, error) {
 	if o.Remind == 0 {
 		o.Remind = 24 * time.Hour
 	}
-	m := &Monitor{o: o, metrics: newMetrics()}
-	return m, m.state.load(o.StateFile)
+	m := &Monitor{o: o, metrics: newMetrics(), wake: map[string]chan struct{}{}}
+	for _, c := range o.Channels {
+		m.wake[c.Name()] = make(chan struct{}, 1)
+		for _, result := range []string{sent, failed, dropped} { // from 0 on, so that the first one is an increase
+			m.metrics.notifications.WithLabelValues(c.Name(), result)
+		}
+	}
+	err := m.state.load(o.StateFile)
+	m.state.Pending = slices.DeleteFunc(m.state.Pending, func(p pending) bool { return m.wake[p.Channel] == nil }) // no longer configured
+	return m, err
 }
 
 // Run watches until ctx is done.
@@ -65,10 +76,12 @@ func (m *Monitor) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { m.watch(ctx) })
+	for _, c := range m.o.Channels {
+		wg.Go(func() { m.deliver(ctx, c) })
+	}
 	wg.Go(func() {
 		for {
 			m.look(ctx)
-			m.flush(ctx)
 			select {
 			case <-ctx.Done():
 				return
@@ -118,24 +131,25 @@ func (m *Monitor) watch(ctx context.Context) {
 		}
 		if e.Transition() {
 			m.metrics.transitions.WithLabelValues(string(e.State)).Inc()
-			m.tell(m.transition(ctx, e), func(s *state) {
+			msg, waits := m.transition(ctx, e)
+			m.tell(msg, func(s *state) {
 				if e.ID != "" {
 					s.After = e.ID
 				}
-				s.OpenTold = time.Time{}
+				s.OpenTold, s.Waits = time.Time{}, waits
 			})
-			m.flush(ctx)
 		}
 	}
 }
 
-// transition is the message of an event: critical when the breaker opens.
-func (m *Monitor) transition(ctx context.Context, e breaker.Event) notify.Message {
+// transition is the message of an event, critical when the breaker opens, and what it
+// could not tell yet.
+func (m *Monitor) transition(ctx context.Context, e breaker.Event) (notify.Message, *waits) {
 	msg := notify.Message{Event: "breaker_" + string(e.Kind), Severity: notify.Info, Title: "The global circuit breaker is closed", Host: m.o.Host, At: e.At}
-	jobs, moved := m.jobs(ctx, e.Epoch)
-	verb := "resumed"
+	w := waits{e.Epoch, e.State, e.At}
+	jobs, moved := m.jobs(ctx, w)
 	if e.State == breaker.Open {
-		msg.Severity, msg.Title, verb = notify.Critical, "The global circuit breaker is OPEN", "paused"
+		msg.Severity, msg.Title = notify.Critical, "The global circuit breaker is OPEN"
 	}
 	msg.Text = "by " + e.Actor
 	if e.Actor == "" {
@@ -145,10 +159,10 @@ func (m *Monitor) transition(ctx context.Context, e breaker.Event) notify.Messag
 		msg.Text += "; service " + e.Service
 	}
 	if e.Reason != "" {
-		msg.Title += ": " + e.Reason
+		msg.Title += ": " + output.OneLine(e.Reason)
 	}
 	if moved {
-		msg.Text += fmt.Sprintf("; %d jobs %s", jobs, verb)
+		msg.Text += fmt.Sprintf("; %d jobs %s", jobs, w.verb())
 	} else {
 		msg.Text += "; the jobs have not followed yet"
 	}
@@ -158,93 +172,21 @@ func (m *Monitor) transition(ctx context.Context, e breaker.Event) notify.Messag
 	msg.Details = map[string]any{"state": e.State, "epoch": e.Epoch, "reason": e.Reason, "service": e.Service, "error_type": e.ErrorType,
 		"actor": e.Actor, "source": e.Source, "opened_at": e.OpenedAt, "jobs": jobs, "jobs_followed": moved}
 	msg.Incidents = []notify.Incident{{Key: "leadgenctl/breaker", Summary: msg.Title + " (" + msg.Text + ")", Severity: msg.Severity, Resolved: e.State == breaker.Closed}}
-	return msg
+	msg.Text = output.Printable(msg.Text)
+	if moved {
+		return msg, nil
+	}
+	return msg, &w
 }
 
-// followTime is how long a message waits for the jobs to follow the breaker.
-const followTime = 5 * time.Second
-
-// jobs are how many jobs followed an epoch, as soon as they have.
-func (m *Monitor) jobs(ctx context.Context, epoch int64) (n int64, ok bool) {
-	if m.o.Pool == nil || epoch == 0 {
-		return 0, false
-	}
-	for deadline := time.Now().Add(followTime); time.Now().Before(deadline); {
-		var jobs *int64
-		err := m.o.Pool.QueryRow(ctx, "SELECT jobs_affected FROM leadgenctl.breaker_transitions WHERE epoch = $1 AND applied_at IS NOT NULL", epoch).Scan(&jobs)
-		if err == nil && jobs != nil {
-			return *jobs, true
-		}
-		select {
-		case <-ctx.Done():
-			return 0, false
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	return 0, false
-}
-
-// tell puts a message into the state for each channel, with what else changes there, so
-// that a restart neither loses nor repeats it.
-func (m *Monitor) tell(msg notify.Message, change func(*state)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, c := range m.o.Channels {
-		m.state.Pending = append(m.state.Pending, pending{c.Name(), msg, msg.Incidents})
-	}
-	change(&m.state)
-	m.save()
-}
-
-func (m *Monitor) save() {
-	if err := m.state.save(m.o.StateFile); err != nil {
-		m.o.Warn(err)
-	}
-}
-
-// flush sends what is pending, in order; what a channel refuses stays, with all that
-// follows on that channel.
-func (m *Monitor) flush(ctx context.Context) {
-	m.sending.Lock()
-	defer m.sending.Unlock()
-	m.mu.Lock()
-	all := m.state.Pending
-	m.mu.Unlock()
-	if len(all) == 0 {
-		return
-	}
-	channels := map[string]notify.Channel{}
-	for _, c := range m.o.Channels {
-		channels[c.Name()] = c
-	}
-	var left []pending
-	refused := map[string]bool{}
-	for _, p := range all {
-		c, ok := channels[p.Channel]
-		if !ok {
-			continue // it is no longer configured
-		}
-		if refused[p.Channel] {
-			left = append(left, p)
-			continue
-		}
-		p.Message.Incidents = p.Incidents
-		result := "sent"
-		if err := c.Send(ctx, p.Message); err != nil {
-			refused[p.Channel], left, result = true, append(left, p), "failed"
-			m.o.Warn(fmt.Errorf("tell %s: %w", p.Channel, err))
-		}
-		m.metrics.notifications.WithLabelValues(p.Channel, result).Inc()
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.state.Pending = append(left, m.state.Pending[len(all):]...) // with what came meanwhile
-	m.save()
-}
+// lookTime is how long one look may take.
+const lookTime = 30 * time.Second
 
 // look reads everything once: for the metrics, and for what is told of a state and not
 // of an event.
 func (m *Monitor) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime) // a server that is frozen does not answer at all
+	defer cancel()
 	look := Health{At: time.Now().UTC(), Servers: map[string]string{}}
 	st, err := m.o.Breaker.State(ctx)
 	var malformed *breaker.MalformedError
@@ -256,6 +198,7 @@ func (m *Monitor) look(ctx context.Context) {
 	}
 	err = m.lookAtJobs(ctx)
 	look.server("postgres", err)
+	m.followed(ctx)
 	s, err := m.o.Queue.Status(ctx)
 	if err == nil {
 		look.server("broker", s.BrokerErr)
@@ -282,10 +225,10 @@ func (m *Monitor) stillOpen(st breaker.Status) {
 	age := time.Since(since).Round(time.Second)
 	m.tell(notify.Message{Event: "breaker_open_for_long", Severity: notify.Error, Host: m.o.Host, At: time.Now().UTC(),
 		Title:   fmt.Sprintf("The global circuit breaker has been open for %s", age),
-		Text:    fmt.Sprintf("since %s: %s\nOnly a person closes it: leadgenctl breaker close", since.Format(time.RFC3339), st.Reason),
+		Text:    fmt.Sprintf("since %s: %s\nOnly a person closes it: leadgenctl breaker close", since.Format(time.RFC3339), output.OneLine(st.Reason)),
 		Details: map[string]any{"opened_at": since, "reason": st.Reason, "service": st.Service, "epoch": st.Epoch},
 		Incidents: []notify.Incident{{Key: "leadgenctl/breaker", Severity: notify.Error,
-			Summary: fmt.Sprintf("The global circuit breaker has been open for %s: %s", age, st.Reason)}}},
+			Summary: fmt.Sprintf("The global circuit breaker has been open for %s: %s", age, output.OneLine(st.Reason))}}},
 		func(s *state) { s.OpenTold = time.Now().UTC() })
 }
 
@@ -311,7 +254,7 @@ func (m *Monitor) lookAtJobs(ctx context.Context) error {
 	}
 	m.tell(notify.Message{Event: "task_creation_failed", Severity: notify.Error, Host: m.o.Host, At: time.Now().UTC(),
 		Title:   fmt.Sprintf("The tasks of %d jobs could not be created", n),
-		Text:    fmt.Sprintf("the last: %s\nTry them again: leadgenctl queue retry --failed-since 1h", *sample),
+		Text:    fmt.Sprintf("the last: %s\nTry them again: leadgenctl queue retry --failed-since 1h", output.OneLine(*sample)),
 		Details: map[string]any{"jobs": n, "last": *sample}},
 		func(s *state) { s.Failures = last })
 	return nil

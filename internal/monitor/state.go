@@ -9,23 +9,16 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/leadgenctl/leadgenctl/internal/notify"
 	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // state is what a monitor must know after a restart.
 type state struct {
-	After    string    `json:"after"`     // the id of the last event of the breaker that was seen
-	Failures int64     `json:"failures"`  // the last row of leadgenctl.dispatch_failures that was seen
-	OpenTold time.Time `json:"open_told"` // when it was last told that the breaker stays open
+	After    string    `json:"after"`           // the id of the last event of the breaker that was seen
+	Failures int64     `json:"failures"`        // the last row of leadgenctl.dispatch_failures that was seen
+	OpenTold time.Time `json:"open_told"`       // when it was last told that the breaker stays open
+	Waits    *waits    `json:"waits,omitempty"` // what must still be told of the last transition
 	Pending  []pending `json:"pending,omitempty"`
-}
-
-// pending is a message that a channel has not taken yet.
-type pending struct {
-	Channel   string            `json:"channel"`
-	Message   notify.Message    `json:"message"`
-	Incidents []notify.Incident `json:"incidents,omitempty"`
 }
 
 func (s *state) load(name string) error {

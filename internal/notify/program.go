@@ -28,11 +28,7 @@ func newProgram(name string, u *url.URL) (Channel, error) {
 	if err != nil || len(strings.Fields(words)) == 0 {
 		return nil, errors.New("exec: names no program")
 	}
-	args := strings.Fields(words)
-	if _, err := exec.LookPath(args[0]); err != nil {
-		return nil, fmt.Errorf("exec: %w", err)
-	}
-	return &program{name, args}, nil
+	return &program{name, strings.Fields(words)}, nil
 }
 
 func (p *program) Name() string { return p.name }

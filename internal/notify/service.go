@@ -10,12 +10,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/discord"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/matrix"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/mattermost"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/slack"
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/email/smtp"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/incident/opsgenie"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/incident/pagerduty"
@@ -25,20 +25,27 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 )
 
+// kind is a service of shoutrrr.
+type kind struct {
+	build func() types.Service
+	limit int                          // bytes of title and text that it takes; 0 for any
+	check func(address *url.URL) error // of one that logs in as it starts: looks at the address only
+}
+
 // services are those of shoutrrr that teams on call use; each is imported by itself,
 // since its router would bring all of them and their start-up time.
-var services = map[string]func() types.Service{
-	"discord":    func() types.Service { return &discord.Service{} },
-	"gotify":     func() types.Service { return &gotify.Service{} },
-	"matrix":     func() types.Service { return &matrix.Service{} },
-	"mattermost": func() types.Service { return &mattermost.Service{} },
-	"ntfy":       func() types.Service { return &ntfy.Service{} },
-	"opsgenie":   func() types.Service { return &opsgenie.Service{} },
-	"pagerduty":  func() types.Service { return &pagerduty.Service{} },
-	"pushover":   func() types.Service { return &pushover.Service{} },
-	"slack":      func() types.Service { return &slack.Service{} },
-	"smtp":       func() types.Service { return &smtp.Service{} },
-	"telegram":   func() types.Service { return &telegram.Service{} },
+var services = map[string]kind{
+	"discord":    {build: func() types.Service { return &discord.Service{} }, limit: 5500},
+	"gotify":     {build: func() types.Service { return &gotify.Service{} }},
+	"matrix":     {build: func() types.Service { return &matrix.Service{} }, limit: 30000, check: checkMatrix},
+	"mattermost": {build: func() types.Service { return &mattermost.Service{} }, limit: 15000},
+	"ntfy":       {build: func() types.Service { return &ntfy.Service{} }, limit: 4096},
+	"opsgenie":   {build: func() types.Service { return &opsgenie.Service{} }, limit: 15000},
+	"pagerduty":  {build: func() types.Service { return &pagerduty.Service{} }, limit: 1024},
+	"pushover":   {build: func() types.Service { return &pushover.Service{} }, limit: 1024},
+	"slack":      {build: func() types.Service { return &slack.Service{} }, limit: 12000},
+	"smtp":       {build: func() types.Service { return &smtp.Service{} }},
+	"telegram":   {build: newTelegram, limit: 4096},
 }
 
 // Schemes are the schemes of the addresses that New knows, sorted.
@@ -47,22 +54,47 @@ func Schemes() []string {
 }
 
 type service struct {
+	kind
 	name    string
 	scheme  string
 	address *url.URL
-	sender  types.Service
+
+	mu     sync.Mutex
+	sender types.Service // nil until it is first needed, where it logs in
 }
 
+// newService refuses an address that lacks something. It asks no server: one that is away
+// must not keep others from being told.
 func newService(name string, u *url.URL) (Channel, error) {
-	build, ok := services[u.Scheme]
+	k, ok := services[u.Scheme]
 	if !ok {
 		return nil, fmt.Errorf("%s:// is not known; known are %s", u.Scheme, strings.Join(Schemes(), ", "))
 	}
-	s := build()
-	if err := s.Initialize(u, log.New(io.Discard, "", 0)); err != nil {
+	s := &service{kind: k, name: name, scheme: u.Scheme, address: u}
+	var err error
+	if k.check != nil {
+		err = k.check(u)
+	} else {
+		_, err = s.ready()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("its %s:// address lacks something (%s)", u.Scheme, without(u, err))
 	}
-	return &service{name, u.Scheme, u, s}, nil
+	return s, nil
+}
+
+// ready returns the sender; one that could not be made is tried again the next time.
+func (s *service) ready() (types.Service, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sender == nil {
+		sender := s.build()
+		if err := sender.Initialize(s.address, log.New(io.Discard, "", 0)); err != nil {
+			return nil, err
+		}
+		s.sender = sender
+	}
+	return s.sender, nil
 }
 
 // without keeps the parts of an address out of a service's error.
@@ -100,6 +132,20 @@ func (s *service) Send(ctx context.Context, m Message) error {
 }
 
 func (s *service) send(m Message) error {
+	sender, err := s.ready()
+	if err == nil {
+		err = s.sendWith(sender, m)
+	}
+	if no := refusalOf(err); no != nil {
+		return fmt.Errorf("%s %w", s.scheme, no)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s", s.scheme, without(s.address, err))
+	}
+	return nil
+}
+
+func (s *service) sendWith(sender types.Service, m Message) error {
 	var errs []error
 	switch s.scheme {
 	case "pagerduty":
@@ -108,21 +154,24 @@ func (s *service) send(m Message) error {
 			if i.Resolved {
 				action = "resolve"
 			}
-			errs = append(errs, s.sender.Send(i.Summary, &types.Params{"action": action, "dedup_key": i.Key, "severity": string(i.Severity), "source": m.Host}))
+			errs = append(errs, sender.Send(clip(i.Summary, s.limit), &types.Params{"action": action, "dedup_key": i.Key, "severity": string(i.Severity), "source": m.Host}))
 		}
 	case "opsgenie":
 		for _, i := range m.incidents() {
 			if !i.Resolved { // the library can create alerts only
-				errs = append(errs, s.sender.Send(i.Summary, &types.Params{"alias": i.Key, "source": m.Host, "priority": priorities[i.Severity]}))
+				errs = append(errs, sender.Send(shorten(i.Summary, s.limit), &types.Params{"alias": i.Key, "source": m.Host, "priority": priorities[i.Severity],
+					"title": clip(i.Summary, opsgenie.MaxMessageLength)}))
 			}
 		}
 	default:
-		errs = append(errs, s.sender.Send(m.Text, &types.Params{"title": m.Title}))
+		title := clip(m.Title, titleLimit)
+		limit := s.limit
+		if limit > 0 {
+			limit -= len(title) + 1
+		}
+		errs = append(errs, sender.Send(shorten(m.Text, limit), &types.Params{"title": title}))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%s: %s", s.scheme, without(s.address, err))
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 var priorities = map[Severity]string{Critical: "P1", Error: "P2", Warning: "P3", Info: "P5"}

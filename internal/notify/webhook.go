@@ -85,8 +85,8 @@ func (w *webhook) post(ctx context.Context, body []byte) error {
 	switch {
 	case resp.StatusCode < 300:
 		return nil
-	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
-		return fmt.Errorf("the webhook answered %s", resp.Status)
+	case refusal(resp.StatusCode) != nil:
+		return backoff.Permanent(fmt.Errorf("the webhook %w", refusal(resp.StatusCode)))
 	}
-	return backoff.Permanent(fmt.Errorf("the webhook answered %s", resp.Status))
+	return fmt.Errorf("the webhook answered %s", resp.Status)
 }

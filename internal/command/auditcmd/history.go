@@ -62,8 +62,9 @@ func newDiff(f *cmdutil.Factory) *cobra.Command {
 		Use:   "diff [A B]",
 		Short: "Show what the later of two audits found that the earlier did not, and the other way round",
 		Long: `Show what changed between two audits, by their numbers in "audit history"; between the
-last two without numbers. A check that could not run in the later one counts as neither
-found nor resolved.`,
+last two without numbers. A check that was left out of one of them, or could not run in the
+later, counts as neither found nor resolved. Audits of the last week are compared row by
+row, older ones by their counts.`,
 		Example: "  leadgenctl audit diff\n  leadgenctl audit diff 41 57 -o json",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 0 && len(args) != 2 {

@@ -36,7 +36,9 @@ func newInstall(f *cmdutil.Factory) *cobra.Command {
 		Short: "Print what runs the audit regularly: systemd units, a cron file or a CronJob",
 		Long: `Print what runs the audit regularly; nothing is installed. The units run as a user of
 their own, end an audit that hangs, and hold no secret: addresses and passwords are read
-from an environment file that root alone may write, or from a Kubernetes secret.`,
+from an environment file that root alone may write, or from a Kubernetes secret. The file
+has a NAME=value a line, unquoted, as systemd, Docker, kubectl and --env-file of this
+program read it; a shell need not understand it.`,
 		Example: `  leadgenctl audit install --systemd
   leadgenctl audit install --cron --every 10m
   leadgenctl audit install --kubernetes --image registry.example.org/leadgenctl:1.0`,

@@ -67,6 +67,7 @@ func (p *platform) exec(sql string, args ...any) {
 type event struct {
 	Kind, Check   string
 	Count, Before int
+	Fresh         int
 	Samples       []string
 }
 
@@ -153,6 +154,8 @@ func signature(timestamp string, body []byte) string {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+func decodeText(text string, v any) error { return json.Unmarshal([]byte(text), v) }
 
 func decode(t *testing.T, r *http.Request) (v map[string]any) {
 	t.Helper()

@@ -42,8 +42,10 @@ func newRun(f *cmdutil.Factory) *cobra.Command {
 		Use:   "run",
 		Short: "Run the checks, keep the run, and notify of what is new, worse or resolved",
 		Long: `Run the checks of check-consistency, keep the run in leadgenctl.audit_runs, and notify
-each channel of what is new, worse (by a tenth or more) or resolved since it was last told,
-with a reminder of what stays. A message that fails is made anew by the next audit, and
+each channel of what is new, worse or resolved since it was last told, with a reminder of
+what stays. Each row is known again; above 1,000 rows of a check, a tenth more is worse. Of
+what happened (tasks that could not be created, illegal transitions) each channel hears
+once. What --only and --skip leave out stays as it was told. A message that fails is made anew by the next audit, and
 nothing is lost meanwhile. Channels are set under notify in the config file, or in
 LEADGENCTL_NOTIFY as "name=URL name=URL".
 
@@ -51,7 +53,8 @@ One audit runs at a time: a second one says so and exits with 0. Where PostgreSQ
 the audit goes on with what can be checked, and keeps what it told in --state.
 
 Exit code 0: nothing found that --fail-on names. 1: something was found. 3: some check
-could not run. 5: a channel could not be told, or the run could not be kept.`,
+could not run. 5: a channel could not be told, or the run could not be kept. 130:
+interrupted; nobody is told, and the health check hears of a failure.`,
 		Example: `  leadgenctl audit run
   leadgenctl audit run --jitter 30s --textfile /var/lib/node_exporter/leadgenctl.prom
   leadgenctl audit run --fail-on=never --baseline known.yaml -o json`,
@@ -99,10 +102,6 @@ func runAudit(ctx context.Context, o *runOptions) error {
 			return err
 		})
 	}
-	var pattern *consistency.PatternError
-	if errors.As(err, &pattern) {
-		return exit.Usagef("%w", pattern)
-	}
 	if err != nil {
 		return cmdutil.Explain(err)
 	}
@@ -127,8 +126,13 @@ func (o *runOptions) prepare() error {
 	if err := o.checks.Validate(); err != nil {
 		return err
 	}
-	if o.jitter < 0 || o.audit.Keep <= 0 || o.audit.Remind < 0 || o.audit.Quiet < 0 {
-		return exit.Usagef("--keep must be positive; --jitter, --remind and --rate-limit cannot be negative")
+	if o.audit.Keep <= 0 {
+		return exit.Usagef("--keep must be positive, not %s", o.audit.Keep)
+	}
+	for name, d := range map[string]time.Duration{"jitter": o.jitter, "remind": o.audit.Remind, "rate-limit": o.audit.Quiet} {
+		if d < 0 {
+			return exit.Usagef("--%s cannot be negative: %s", name, d)
+		}
 	}
 	c, err := o.f.Config()
 	if err != nil {

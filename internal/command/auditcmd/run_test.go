@@ -28,8 +28,8 @@ func (p *platform) silent() {
 	}
 }
 
-// A channel hears of a finding when it is new, when it grows by a tenth, when it is
-// resolved, and of what stays once a day.
+// A channel hears of a finding when it is new, when it grows, when it is resolved, and of
+// what stays once a day. Above 1,000 rows growth is a tenth.
 func TestAChannelHearsWhatIsNewWorseAndResolved(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
@@ -42,18 +42,25 @@ func TestAChannelHearsWhatIsNewWorseAndResolved(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	p.told("new", 20)
-	p.fault(1)
 	if o := p.audit(1, "--fail-on", "warning"); o.Run.Findings != 1 || o.Deliveries[0].Status != "silent" {
-		t.Fatalf("one more is not a tenth: %+v", o)
+		t.Fatalf("the same again: %+v", o)
 	}
-	p.silent()
-	p.fault(1)
+	p.fault(2)
 	p.audit(0)
 	p.told("worse", 22)
 	p.audit(0, "--remind", "1ns")
 	p.told("reminder", 22)
 	p.audit(0)
 	p.silent()
+	p.fault(1500)
+	p.audit(0)
+	p.told("worse", 1522)
+	p.fault(1)
+	p.audit(0)
+	p.silent()
+	p.fault(200)
+	p.audit(0)
+	p.told("worse", 1723)
 	p.exec("UPDATE jobs SET completed_at = now()")
 	p.audit(0)
 	p.told("resolved", 0)
@@ -242,10 +249,16 @@ func TestBadSettingsChangeNothing(t *testing.T) {
 		"http:// is not known":             {env: "LEADGENCTL_NOTIFY=team=http://user:hunter2@host"},
 		"is not of the form name=URL":      {env: "LEADGENCTL_NOTIFY=slack://hook:hunter2@webhook"},
 		"address lacks something":          {env: "LEADGENCTL_NOTIFY=team=pagerduty:///hunter2"},
+		"its matrix:// address lacks":      {env: "LEADGENCTL_NOTIFY=team=matrix://user:hunter2@host?colour=red"},
+		"a room has no name":               {env: "LEADGENCTL_NOTIFY=team=matrix://user:hunter2@host?rooms=a,,b"},
 		"needs webhook-secret":             {env: "LEADGENCTL_WEBHOOK_SECRET="},
 		"names no program":                 {env: "LEADGENCTL_NOTIFY=team=exec:"},
 		"ping-url is no http or https URL": {env: "LEADGENCTL_PING_URL=hunter2"},
 		"--keep must be positive":          {args: []string{"--keep", "0"}},
+		"--max-open must be positive":      {args: []string{"--max-open", "-5s"}},
+		"--rate-limit cannot be negative":  {args: []string{"--rate-limit", "-5s"}},
+		"it leaves no check to run":        {args: []string{"--skip", "*"}},
+		"read the environment file":        {args: []string{"--env-file", "none"}},
 		"--fail-on is error":               {args: []string{"--fail-on", "x"}},
 		"read the baseline":                {args: []string{"--baseline", "none.yaml"}},
 		"unknown output format":            {args: []string{"-o", "junit"}},

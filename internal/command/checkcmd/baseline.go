@@ -12,24 +12,23 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
-// readBaseline returns nil without --baseline; for --write-baseline, what the file
-// held before, so that reasons and dates are kept.
-func (o *options) readBaseline() (*consistency.Baseline, error) {
-	name := o.baseline
-	if name == "" {
-		name = o.writeBaseline
+// readBaselines returns what --baseline knows, and what the file of --write-baseline held
+// before, whose reasons and other entries are kept; nil where there is none.
+func (o *options) readBaselines() (known, older *consistency.Baseline, err error) {
+	if o.baseline != "" {
+		if known, err = cmdutil.ReadBaseline(o.baseline); err != nil {
+			return nil, nil, err
+		}
 	}
-	if name == "" {
-		return nil, nil
+	if _, missing := os.Stat(o.writeBaseline); o.writeBaseline == "" || errors.Is(missing, fs.ErrNotExist) {
+		return known, known, nil
 	}
-	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) && o.baseline == "" {
-		return nil, nil
-	}
-	return cmdutil.ReadBaseline(name)
+	older, err = cmdutil.ReadBaseline(o.writeBaseline)
+	return known, older, err
 }
 
 func (o *options) apply(known *consistency.Baseline, r *consistency.Report) {
-	if o.baseline == "" {
+	if known == nil {
 		return
 	}
 	expired, resolved := known.Apply(r, time.Now())
@@ -45,7 +44,7 @@ func (o *options) saveBaseline(r *consistency.Report, older *consistency.Baselin
 	if r.Summary.Error > 0 {
 		return exit.WithHint(exit.Unreachablef("the baseline was not written: %d checks could not run", r.Summary.Error), "the report above says why")
 	}
-	if err := output.WriteFile(o.writeBaseline, consistency.NewBaseline(r, older), 0o644); err != nil {
+	if err := output.WriteFile(o.writeBaseline, consistency.NewBaseline(r, older, time.Now()), 0o644); err != nil {
 		return exit.Usagef("write the baseline: %w", err)
 	}
 	o.factory.IO.Infof("%d findings are known now: %s", r.Summary.Fail, o.writeBaseline)

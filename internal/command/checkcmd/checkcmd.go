@@ -3,7 +3,6 @@ package checkcmd
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +10,6 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/consistency/render"
-	"github.com/leadgenctl/leadgenctl/internal/exit"
 )
 
 type options struct {
@@ -71,7 +69,7 @@ func runCheck(ctx context.Context, o *options) error {
 	if err := o.checks.Validate(); err != nil {
 		return err
 	}
-	known, err := o.readBaseline()
+	known, older, err := o.readBaselines()
 	if err != nil {
 		return err
 	}
@@ -88,10 +86,6 @@ func runCheck(ctx context.Context, o *options) error {
 	o.checks.Run.Progress = func(done, total int) { progress.Set(int64(done), int64(total)) }
 	report, err := consistency.Run(ctx, o.checks.Run)
 	progress.Done()
-	var pattern *consistency.PatternError
-	if errors.As(err, &pattern) {
-		return exit.Usagef("%w", pattern)
-	}
 	if err != nil {
 		return err
 	}
@@ -102,14 +96,12 @@ func runCheck(ctx context.Context, o *options) error {
 		}
 	}
 	failOn := consistency.FailOn(o.checks.FailOn)
-	if known != nil {
-		o.apply(known, report)
-	}
-	if err := writeAll(f, outputs, report, render.Options{Color: f.IO.Color(), FailOn: failOn}); err != nil {
+	o.apply(known, report)
+	if err := writeAll(f, outputs, report, render.Options{Color: f.IO.Color(), Width: f.IO.Width(), FailOn: failOn}); err != nil {
 		return err
 	}
 	if o.writeBaseline != "" {
-		if err := o.saveBaseline(report, known); err != nil || failed == nil {
+		if err := o.saveBaseline(report, older); err != nil || failed == nil {
 			return err
 		}
 	}

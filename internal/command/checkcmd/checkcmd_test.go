@@ -95,7 +95,8 @@ func TestSelectionAndFailOn(t *testing.T) {
 		{"--only LGC001", 1}, {"--only LGC001 --fail-on=never", 0}, {"--only LGC002", 0}, {"--only lgc002 --fail-on=warning", 1},
 		{"--only LGC* --skip LGC001", 0}, {"--only campaign", 1}, {"--only LGQ003,LGC003", 0},
 		{"--only LGX001", 2}, {"--skip nonsense", 2}, {"--fail-on=info", 2}, {"--only [", 2}, {"-o xml", 2}, {"-o json -o table", 2},
-		{"-o json=", 2}, {"--max-samples 0", 2}, {"extra", 2},
+		{"-o json=", 2}, {"--max-samples 0", 2}, {"extra", 2}, {"--skip *", 2}, {"--only LGC001 --skip campaign", 2},
+		{"-o json=x -o junit=./x", 2}, {"--max-open=-5s", 2}, {"--max-pending=0s", 2}, {"--visibility-timeout=0s", 2},
 	} {
 		if out, msg, code := s.run(t, strings.Fields(c.args)...); code != c.code || code == 2 && (msg == "" || out != "") {
 			t.Errorf("%s: exit %d, want %d: %s%s", c.args, code, c.code, out, msg)

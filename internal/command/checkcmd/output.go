@@ -2,6 +2,7 @@ package checkcmd
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
@@ -18,6 +19,7 @@ func parseOutputs(values []string) ([]target, error) {
 	var (
 		all    []target
 		stdout string
+		files  = map[string]string{} // by absolute name: what goes there
 	)
 	for _, v := range values {
 		format, file, toFile := strings.Cut(v, "=")
@@ -30,6 +32,15 @@ func parseOutputs(values []string) ([]target, error) {
 			return nil, exit.Usagef("-o %s and -o %s both go to standard output; write one to a file: -o %s=FILE", stdout, format, format)
 		case !toFile:
 			stdout = format
+		default:
+			name, err := filepath.Abs(file)
+			if err != nil {
+				return nil, exit.Usagef("-o %s: %w", v, err)
+			}
+			if other, taken := files[name]; taken {
+				return nil, exit.Usagef("-o %s and -o %s both go to %s: one would overwrite the other", other, v, file)
+			}
+			files[name] = v
 		}
 		all = append(all, target{format, file})
 	}

@@ -46,10 +46,26 @@ func (c *CheckFlags) Validate() error {
 	if !consistency.FailOn(c.FailOn).Valid() {
 		return exit.Usagef("--fail-on is error, warning or never, not %q", c.FailOn)
 	}
-	if c.Run.MaxSamples < 1 || c.Run.StatementTimeout <= 0 || c.Run.Settle <= 0 {
-		return exit.Usagef("--max-samples, --statement-timeout and --settle must be positive")
+	if err := consistency.ValidateSelection(c.Run.Only, c.Run.Skip); err != nil {
+		return exit.Usagef("%w", err)
+	}
+	if c.Run.MaxSamples < 1 {
+		return exit.Usagef("--max-samples must be positive, not %d", c.Run.MaxSamples)
+	}
+	for name, d := range c.durations() {
+		if *d <= 0 {
+			return exit.Usagef("--%s must be positive, not %s", name, *d)
+		}
 	}
 	return nil
+}
+
+// durations are the flags that are durations, none of which may be zero.
+func (c *CheckFlags) durations() map[string]*time.Duration {
+	run := &c.Run
+	return map[string]*time.Duration{"statement-timeout": &run.StatementTimeout, "settle": &run.Settle, "max-open": &run.MaxOpen,
+		"max-pending": &run.MaxPending, "task-time-limit": &run.TaskTimeLimit, "visibility-timeout": &run.Visibility,
+		"max-lag": &run.MaxLag, "max-clock-difference": &run.MaxClock}
 }
 
 // Connect tries both servers at once. One that is away makes its checks errors; bad settings end the run.

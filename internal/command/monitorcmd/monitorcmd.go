@@ -33,9 +33,10 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Short: "Watch the breaker, tell people of each transition, and export metrics until Ctrl-C",
 		Long: `Watch the live breaker until Ctrl-C. The channels of the configuration (notify) are told
 of each transition (critical when it opens, with the reason, the service and the jobs that
-were paused), of a breaker that is open for longer than --max-open, and of tasks that cannot
-be created. What a channel does not take is kept in --state and sent later, also after a
-restart.
+were paused, or a second message once they are), of a breaker that is open for longer than
+--max-open, and of tasks that cannot be created. What a channel does not take is kept in
+--state and sent later, also after a restart: the last 100 messages, for three days. One
+that it refuses for good is dropped, which the log and the metrics show.
 
 /metrics is for Prometheus; scripts/prometheus and scripts/grafana have alert rules and a
 dashboard. /healthz answers 200 while the monitor does its work, else 503.`,
@@ -53,8 +54,10 @@ dashboard. /healthz answers 200 while the monitor does its work, else 503.`,
 }
 
 func run(ctx context.Context, o *options) error {
-	if o.monitor.Interval <= 0 || o.monitor.MaxOpen <= 0 || o.monitor.Remind <= 0 {
-		return exit.Usagef("--interval, --max-open and --remind must be positive")
+	for name, d := range map[string]time.Duration{"interval": o.monitor.Interval, "max-open": o.monitor.MaxOpen, "remind": o.monitor.Remind} {
+		if d <= 0 {
+			return exit.Usagef("--%s must be positive, not %s", name, d)
+		}
 	}
 	m, err := o.connect(ctx)
 	if err != nil {

@@ -38,6 +38,7 @@ type platform struct {
 	mu       sync.Mutex
 	messages []notify.Message
 	refuse   bool
+	tooLarge string // messages with this in their title are refused for good
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -66,6 +67,10 @@ func (p *platform) receive(w http.ResponseWriter, r *http.Request) {
 	defer p.mu.Unlock()
 	if p.refuse {
 		http.Error(w, "no", http.StatusForbidden)
+		return
+	}
+	if p.tooLarge != "" && strings.Contains(m.Title, p.tooLarge) {
+		http.Error(w, "no", http.StatusRequestEntityTooLarge)
 		return
 	}
 	p.messages = append(p.messages, m)
@@ -150,6 +155,18 @@ func (r *running) metric(line string) error {
 	return nil
 }
 
+// failed waits until a channel did not take a message.
+func (r *running) failed(channel string) {
+	r.t.Helper()
+	tried := regexp.MustCompile(fmt.Sprintf(`leadgenctl_notifications_total{channel=%q,result="failed"} [1-9]`, channel))
+	testenv.Eventually(r.t, wait, func() error {
+		if _, body := r.get("/metrics"); !tried.MatchString(body) {
+			return fmt.Errorf("not tried yet: %s", channel)
+		}
+		return nil
+	})
+}
+
 // told waits for a message of an event and returns it.
 func (p *platform) told(event string) notify.Message {
 	p.t.Helper()
@@ -218,12 +235,7 @@ func TestNothingIsLostOverARestart(t *testing.T) {
 	r := p.start()
 	p.setRefuse(true)
 	p.cli.Expect(0, "breaker", "open", "--reason", "first")
-	testenv.Eventually(t, wait, func() error {
-		if _, body := r.get("/metrics"); !strings.Contains(body, `leadgenctl_notifications_total{channel="team",result="failed"}`) {
-			return fmt.Errorf("not tried yet")
-		}
-		return nil
-	})
+	r.failed("team")
 	_ = r.cmd.Process.Kill()
 	_ = r.cmd.Wait()
 	p.setRefuse(false)

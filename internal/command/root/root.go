@@ -61,6 +61,9 @@ func New(io *iostreams.IOStreams) (*cobra.Command, *cmdutil.Factory) {
 		if *noProgress {
 			io.DisableProgress()
 		}
+		if err := config.ApplyEnvFile(flags); err != nil {
+			return exit.Usagef("%w", err)
+		}
 		return f.CheckOutput()
 	}
 	cmd.SetIn(io.In)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // github prints workflow commands, which GitHub shows as annotations.
@@ -25,7 +26,7 @@ func github(w io.Writer, r *consistency.Report, _ Options) error {
 			level, text = "notice", found(c)
 		}
 		title := fmt.Sprintf("%s %s (%d)", c.ID, c.Title, c.Count)
-		if _, err := fmt.Fprintf(w, "::%s title=%s::%s\n", level, githubProperty(printable(title)), githubData(printable(text))); err != nil {
+		if _, err := fmt.Fprintf(w, "::%s title=%s::%s\n", level, githubProperty(output.Printable(title)), githubData(output.Printable(text))); err != nil {
 			return err
 		}
 	}

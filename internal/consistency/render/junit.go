@@ -8,19 +8,22 @@ import (
 	"time"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // The usual JUnit XML: a suite per family, a case per check. A check that could not
 // run is an <error>, a finding that --fail-on names a <failure>.
 type (
 	junitSuites struct {
-		XMLName  xml.Name     `xml:"testsuites"`
-		Name     string       `xml:"name,attr"`
-		Tests    int          `xml:"tests,attr"`
-		Failures int          `xml:"failures,attr"`
-		Errors   int          `xml:"errors,attr"`
-		Time     string       `xml:"time,attr"`
-		Suites   []junitSuite `xml:"testsuite"`
+		XMLName   xml.Name     `xml:"testsuites"`
+		Name      string       `xml:"name,attr"`
+		Tests     int          `xml:"tests,attr"`
+		Failures  int          `xml:"failures,attr"`
+		Errors    int          `xml:"errors,attr"`
+		Skipped   int          `xml:"skipped,attr"`
+		Time      string       `xml:"time,attr"`
+		Timestamp string       `xml:"timestamp,attr"`
+		Suites    []junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
 		Name      string      `xml:"name,attr"`
@@ -51,17 +54,20 @@ type (
 	}
 )
 
+// junitTime is ISO 8601 without a zone, as the readers want it.
+const junitTime = "2006-01-02T15:04:05"
+
 func junit(w io.Writer, r *consistency.Report, o Options) error {
-	all := junitSuites{Name: "leadgenctl check-consistency", Time: inSeconds(r.DurationMS)}
+	all := junitSuites{Name: "leadgenctl check-consistency", Time: inSeconds(r.DurationMS), Timestamp: r.StartedAt.UTC().Format(junitTime)}
 	for _, group := range families(r) {
-		s := junitSuite{Name: string(group[0].Family), Timestamp: r.StartedAt.UTC().Format("2006-01-02T15:04:05")}
+		s := junitSuite{Name: string(group[0].Family), Timestamp: all.Timestamp}
 		var spent float64
 		for _, c := range group {
 			spent += c.DurationMS
 			s.add(c, o)
 		}
 		s.Time = inSeconds(spent)
-		all.Tests, all.Failures, all.Errors = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors
+		all.Tests, all.Failures, all.Errors, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors, all.Skipped+s.Skipped
 		all.Suites = append(all.Suites, s)
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
@@ -77,20 +83,20 @@ func junit(w io.Writer, r *consistency.Report, o Options) error {
 }
 
 func (s *junitSuite) add(c consistency.Result, o Options) {
-	t := junitCase{Name: c.ID + " " + printable(c.Title), Class: "leadgenctl." + string(c.Family), Time: inSeconds(c.DurationMS)}
+	t := junitCase{Name: c.ID + " " + output.Printable(c.Title), Class: "leadgenctl." + string(c.Family), Time: inSeconds(c.DurationMS)}
 	s.Tests++
 	switch {
 	case c.Status == consistency.Errored:
 		s.Errors++
-		t.Error = &junitProblem{printable(c.Message), "could not run", printable(c.Message)}
+		t.Error = &junitProblem{output.Printable(c.Message), "could not run", output.Printable(c.Message)}
 	case c.Status == consistency.Skip:
 		s.Skipped++
-		t.Skipped = &junitMessage{printable(c.Message)}
+		t.Skipped = &junitMessage{output.Printable(c.Message)}
 	case o.FailOn.Fails(c):
 		s.Failures++
-		t.Failure = &junitProblem{fmt.Sprintf("%d found", c.Count), string(c.Severity), printable(found(c))}
+		t.Failure = &junitProblem{fmt.Sprintf("%d found", c.Count), string(c.Severity), output.Printable(found(c))}
 	case c.Count > 0:
-		t.SystemOut = printable(found(c))
+		t.SystemOut = output.Printable(found(c))
 	}
 	s.Cases = append(s.Cases, t)
 }
@@ -102,19 +108,6 @@ func found(c consistency.Result) string {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(append(lines, "What to do: "+c.Remedy), "\n")
-}
-
-// printable drops what XML 1.0 and terminals cannot take: names of keys may hold control characters.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0xfffe || r == 0xffff:
-			return '�'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "�"))
 }
 
 func inSeconds(ms float64) string {

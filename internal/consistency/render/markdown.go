@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // markdown is for pull requests and chat.
@@ -37,5 +38,5 @@ func markdown(w io.Writer, r *consistency.Report, _ Options) error {
 
 // cell keeps a value from being read as markup.
 func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "*", `\*`, "`", "'").Replace(printable(s))
+	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "*", `\*`, "`", "'").Replace(output.Printable(s))
 }

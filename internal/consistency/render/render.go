@@ -14,6 +14,7 @@ import (
 // Options of a rendering.
 type Options struct {
 	Color  bool
+	Width  int                // of the terminal; 80 columns when zero
 	FailOn consistency.FailOn // which findings a format shall call failures
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	_ "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif" // for its schema
 	"github.com/prometheus/common/expfmt"
@@ -59,6 +60,8 @@ func TestJUnitCountsAndEscapes(t *testing.T) {
 		Tests    int      `xml:"tests,attr"`
 		Failures int      `xml:"failures,attr"`
 		Errors   int      `xml:"errors,attr"`
+		Skipped  int      `xml:"skipped,attr"`
+		Started  string   `xml:"timestamp,attr"`
 		Suites   []struct {
 			Tests, Failures, Errors, Skipped int    `xml:",attr"`
 			Timestamp                        string `xml:"timestamp,attr"`
@@ -74,7 +77,7 @@ func TestJUnitCountsAndEscapes(t *testing.T) {
 	if err := xml.Unmarshal([]byte(out), &doc); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if doc.Tests != 6 || doc.Failures != 1 || doc.Errors != 1 || len(doc.Suites) != 4 {
+	if doc.Tests != 6 || doc.Failures != 1 || doc.Errors != 1 || doc.Skipped != 1 || doc.Started != "2026-11-23T14:00:00" || len(doc.Suites) != 4 {
 		t.Errorf("%+v", doc)
 	}
 	for _, s := range doc.Suites {
@@ -254,6 +257,68 @@ func TestPeopleSeeWhatToDo(t *testing.T) {
 		for _, want := range []string{"LGC001", "campaign 1", "What to do", "resolve-paused", "could not run"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s lacks %q: %s", format, want, out)
+			}
+		}
+	}
+}
+
+// A result keeps its fingerprint while its text changes, and one that the baseline covers is suppressed.
+func TestSARIFKnowsAResultAgain(t *testing.T) {
+	t.Parallel()
+	type found struct {
+		PartialFingerprints map[string]string
+		Suppressions        []struct{ Kind, Status, Justification string }
+	}
+	results := func(ttl string) []found {
+		c := consistency.Result{ID: "LGB004", Status: consistency.Fail, Severity: consistency.Warning, Title: "t", Count: 2, Known: 1, KnownReason: "until \x1b Friday"}
+		for _, key := range []string{"a", "b"} {
+			name := key + " expires in " + ttl
+			c.Samples = append(c.Samples, name)
+			c.Subjects = append(c.Subjects, consistency.Subject{ID: consistency.SubjectID(c.ID, key), Name: name, Known: key == "b"})
+		}
+		var b bytes.Buffer
+		if err := render.Write(&b, "sarif", &consistency.Report{Checks: []consistency.Result{c}}, render.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		check, err := gojsonschema.Validate(gojsonschema.NewStringLoader(sarifSchema(t)), gojsonschema.NewStringLoader(b.String()))
+		if err != nil || !check.Valid() {
+			t.Errorf("the schema of SARIF 2.1.0: %v %v", err, check)
+		}
+		var doc struct{ Runs []struct{ Results []found } }
+		if err := json.Unmarshal(b.Bytes(), &doc); err != nil {
+			t.Fatal(err)
+		}
+		return doc.Runs[0].Results
+	}
+	first, second := results("3s"), results("2s")
+	for i := range first {
+		if first[i].PartialFingerprints["primaryLocationLineHash"] != second[i].PartialFingerprints["primaryLocationLineHash"] {
+			t.Errorf("%d: %v, then %v", i, first[i], second[i])
+		}
+	}
+	if len(first[0].Suppressions) != 0 || len(first[1].Suppressions) != 1 || first[1].Suppressions[0].Kind != "external" || first[1].Suppressions[0].Justification != "until � Friday" {
+		t.Errorf("%+v", first)
+	}
+}
+
+func TestTheTableFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	r := nasty()
+	r.Checks[1].Samples[0] = "campaign \x1b[2J\n  - campaign 9 is fine"
+	for _, width := range []int{0, 60} {
+		var b bytes.Buffer
+		if err := render.Write(&b, "table", r, render.Options{Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsAny(b.String(), "\x1b\x00") || strings.Contains(b.String(), "\n  - campaign 9") {
+			t.Errorf("what a row holds is shown as it is: %q", b.String())
+		}
+		if width == 0 {
+			width = 80
+		}
+		for line := range strings.Lines(b.String()) {
+			if strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "  - ") && !strings.HasPrefix(line, "  Or ") && utf8.RuneCountInString(line) > width+1 {
+				t.Errorf("wider than %d: %q", width, line)
 			}
 		}
 	}

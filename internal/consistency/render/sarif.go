@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // pagePath is the committed page of the checks: GitHub takes no result without a file.
@@ -31,11 +32,11 @@ func sarif(w io.Writer, r *consistency.Report, _ Options) error {
 	}
 	for _, c := range r.Checks {
 		if c.Status == consistency.Errored {
-			notifications = append(notifications, object{"level": "error", "descriptor": object{"id": c.ID}, "message": object{"text": printable(c.Message)}})
+			notifications = append(notifications, object{"level": "error", "descriptor": object{"id": c.ID}, "message": object{"text": output.Printable(c.Message)}})
 			continue
 		}
-		for _, s := range c.Samples {
-			results = append(results, result(c, printable(s)))
+		for i, s := range c.Samples {
+			results = append(results, result(c, subjectOf(c, i), output.Printable(s)))
 		}
 	}
 	log := object{
@@ -54,9 +55,18 @@ func sarif(w io.Writer, r *consistency.Report, _ Options) error {
 	return e.Encode(log)
 }
 
-func result(c consistency.Result, sample string) object {
-	sum := sha256.Sum256([]byte(c.ID + "\x00" + sample))
-	return object{
+// subjectOf is what a sample is about: what identifies it stays the same while its text
+// changes. A report that was read from a file has texts only.
+func subjectOf(c consistency.Result, i int) consistency.Subject {
+	if i < len(c.Subjects) && c.Subjects[i].Name == c.Samples[i] {
+		return c.Subjects[i]
+	}
+	return consistency.Subject{ID: consistency.SubjectID(c.ID, c.Samples[i]), Known: c.Known >= c.Count && c.Known > 0}
+}
+
+func result(c consistency.Result, about consistency.Subject, sample string) object {
+	sum := sha256.Sum256([]byte(c.ID + "\x00" + about.ID))
+	r := object{
 		"ruleId": c.ID, "level": level(c.Severity), "message": object{"text": c.Title + ": " + sample},
 		"locations": []object{{
 			"physicalLocation": object{"artifactLocation": object{"uri": pagePath}, "region": object{"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 2}},
@@ -65,6 +75,14 @@ func result(c consistency.Result, sample string) object {
 		"partialFingerprints": object{"primaryLocationLineHash": hex.EncodeToString(sum[:16])},
 		"properties":          object{"count": c.Count},
 	}
+	if about.Known {
+		suppression := object{"kind": "external", "status": "accepted"}
+		if c.KnownReason != "" {
+			suppression["justification"] = output.Printable(c.KnownReason)
+		}
+		r["suppressions"] = []object{suppression}
+	}
+	return r
 }
 
 func level(s consistency.Severity) string {

@@ -7,11 +7,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // table is for people: every check in a line, then what is to be done.
 func table(w io.Writer, r *consistency.Report, o Options) error {
-	p := &printer{w: w, color: o.Color}
+	p := &printer{w: w, color: o.Color, width: o.Width}
+	if p.width <= 0 {
+		p.width = 80
+	}
 	p.line("%-6s  %-7s  %-8s  %7s  %s", "STATUS", "ID", "SEVERITY", "COUNT", "CHECK")
 	for _, c := range r.Checks {
 		count := "-"
@@ -31,6 +35,7 @@ func table(w io.Writer, r *consistency.Report, o Options) error {
 type printer struct {
 	w     io.Writer
 	color bool
+	width int // in columns
 	err   error
 }
 
@@ -65,7 +70,7 @@ func (p *printer) detail(c consistency.Result) {
 	switch c.Status {
 	case consistency.Errored:
 		p.line("\n%s %s: could not run", c.ID, c.Title)
-		p.wrap("  ", c.Message)
+		p.wrap("  ", output.OneLine(c.Message))
 	case consistency.Fail:
 		known := ""
 		if c.Known > 0 {
@@ -73,7 +78,7 @@ func (p *printer) detail(c consistency.Result) {
 		}
 		p.line("\n%s %s (%s, %d%s)", c.ID, c.Title, c.Severity, c.Count, known)
 		for _, s := range c.Samples {
-			p.line("  - %s", s)
+			p.line("  - %s", output.OneLine(s))
 		}
 		if more := c.Count - int64(len(c.Samples)); more > 0 {
 			p.line("  - and %d more", more)
@@ -85,11 +90,11 @@ func (p *printer) detail(c consistency.Result) {
 	}
 }
 
-// wrap breaks text at blanks before column 96.
+// wrap breaks text at blanks before the last column.
 func (p *printer) wrap(indent, text string) {
 	line := indent
 	for word := range strings.FieldsSeq(text) {
-		if utf8.RuneCountInString(line)+utf8.RuneCountInString(word) > 96 && line != indent {
+		if utf8.RuneCountInString(line)+utf8.RuneCountInString(word) > p.width && line != indent {
 			p.line("%s", strings.TrimRight(line, " "))
 			line = indent
 		}

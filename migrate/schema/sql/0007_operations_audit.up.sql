@@ -17,18 +17,22 @@ CREATE TABLE leadgenctl.audit_runs (
     host text NOT NULL,
     findings bigint NOT NULL, -- checks that failed
     errors bigint NOT NULL,   -- checks that could not run
-    report jsonb NOT NULL     -- as check-consistency -o json prints it
+    report jsonb NOT NULL,    -- as check-consistency -o json prints it
+    subjects jsonb            -- hashes of what each check found; NULL once the run is old
 );
 CREATE INDEX audit_runs_started_at ON leadgenctl.audit_runs (started_at);
 
 -- What each channel was last told of each check, so that it is told only what is
 -- new, worse or resolved. Written after a delivery: what failed is told next time.
--- The row without a check is the channel's last message.
+-- The row without a check is the channel's last message, the rows without a channel are
+-- what the log itself has.
 CREATE TABLE leadgenctl.audit_notices (
     channel text NOT NULL,
     check_id text NOT NULL,
     count bigint NOT NULL,
     since timestamptz NOT NULL, -- when it was first told
     told_at timestamptz NOT NULL,
+    subjects text[] NOT NULL,   -- hashes of what was told, where there are not too many
+    seen timestamptz,           -- of a check of events: those before this are told
     PRIMARY KEY (channel, check_id)
 );
