@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
@@ -21,10 +22,11 @@ type Options struct {
 	BrokerErr   error
 	Queues      Queues // the broker, whichever it is; Broker where it is nil
 
-	Services []string      // that had a breaker of their own
-	Walk     time.Duration // how long to look over the names in Redis for further ones; 1 s when zero
-	Only     []string      // ids, families or globs; all checks when empty
-	Skip     []string      // taken out again
+	Tasks    map[queue.JobType]queue.TaskSpec // those that run jobs, beside the platform's own
+	Services []string                         // that had a breaker of their own
+	Walk     time.Duration                    // how long to look over the names in Redis for further ones; 1 s when zero
+	Only     []string                         // ids, families or globs; all checks when empty
+	Skip     []string                         // taken out again
 
 	MaxSamples       int           // per check; 5 when zero
 	StatementTimeout time.Duration // of each PostgreSQL statement; 60 s when zero

@@ -64,7 +64,7 @@ func (s *survey) messages(ctx context.Context) error {
 			if m.TaskID != "" {
 				s.tasks[s.hash(m.TaskID)] = struct{}{}
 			}
-			if m.JobID <= 0 {
+			if m.JobID <= 0 || !queue.RunsJob(s.l.options.Tasks, m.Name) {
 				continue
 			}
 			if s.jobs[m.JobID]++; s.jobs[m.JobID] == 2 {
@@ -138,7 +138,7 @@ func (s *survey) strangers(ctx context.Context) error {
 	return s.l.options.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
 		for _, m := range chunk {
 			switch now, stranger := status[m.JobID]; {
-			case m.JobID <= 0 || !stranger:
+			case m.JobID <= 0 || !stranger || !queue.RunsJob(s.l.options.Tasks, m.Name):
 			case now == "":
 				s.add(&s.orphans, m.TaskID, fmt.Sprintf("task %s: there is no job %d", m.TaskID, m.JobID))
 			default:

@@ -77,7 +77,7 @@ func (c *CheckFlags) Connect(ctx context.Context, f *Factory) error {
 	// The checks hold little and read much: the collector keeps what is read from piling up.
 	debug.SetMemoryLimit(checkMemory)
 	o := &c.Run
-	o.Services, o.Timeout = settings.Services, settings.Timeout
+	o.Services, o.Tasks, o.Timeout = settings.Services, settings.Tasks, settings.Timeout
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
