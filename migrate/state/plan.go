@@ -55,8 +55,27 @@ func (p *Plan) NothingToDo() bool { return !p.write }
 // Plan reads what is there and decides. It changes nothing. The plan is returned
 // with a *MalformedError or *ConflictError too, as far as it goes.
 func (m *Migrator) Plan(ctx context.Context) (*Plan, error) {
+	for {
+		before, err := m.last(ctx)
+		if err != nil {
+			return nil, err
+		}
+		p, err := m.plan(ctx, before)
+		var conflict *ConflictError
+		if !errors.As(err, &conflict) {
+			return p, err
+		}
+		// Another migration may have written the global key and deleted some of the old
+		// ones while they were read: what is left of them contradicts nothing then.
+		if after, lastErr := m.last(ctx); lastErr != nil || after == before {
+			return p, err
+		}
+	}
+}
+
+func (m *Migrator) plan(ctx context.Context, last last) (*Plan, error) {
 	p := &Plan{}
-	if err := m.resume(ctx, p); err != nil {
+	if err := m.resume(ctx, p, last); err != nil {
 		return nil, err
 	}
 	if err := m.fill(ctx, p); err != nil {
@@ -72,12 +91,11 @@ func (m *Migrator) Plan(ctx context.Context) (*Plan, error) {
 }
 
 // resume finds out whether a migration was interrupted after the switch.
-func (m *Migrator) resume(ctx context.Context, p *Plan) error {
-	last, err := m.last(ctx)
+func (m *Migrator) resume(ctx context.Context, p *Plan, last last) (err error) {
 	p.later = last.done && m.s.Following
 	id := last.snapshot
-	if err != nil || id == "" {
-		return err
+	if id == "" {
+		return nil
 	}
 	p.Resumes, p.later = id, true
 	p.saved, err = m.s.Store.Load(ctx, id)
