@@ -12,7 +12,7 @@ func FuzzEncode(f *testing.F) {
 	f.Add("process_job_task", "id-1", int64(7), "c-1")
 	f.Add("t", "\x00\"\\", int64(-1), "Zoë \U0001F600\n'")
 	f.Fuzz(func(t *testing.T, name, id string, job int64, text string) {
-		raw, err := newEncoder("").redis(queue.Task{ID: id, Name: name, Kwargs: []queue.Kwarg{{Name: "job_id", Value: job}, {Name: text, Value: []any{text, nil, true, 1.5}}}})
+		raw, err := newEncoder("").redis(nil, new([]byte), queue.Task{ID: id, Name: name, Kwargs: []queue.Kwarg{{Name: "job_id", Value: job}, {Name: text, Value: []any{text, nil, true, 1.5}}}})
 		if name == "" || id == "" {
 			if err == nil {
 				t.Fatal("no error")

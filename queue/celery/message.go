@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"unsafe"
 
 	"github.com/google/uuid"
 	"github.com/tidwall/gjson"
@@ -37,9 +38,9 @@ func newEncoder(defaultQueue string) encoder {
 	return encoder{origin: fmt.Sprintf("gen%d@%s", os.Getpid(), host), replyTo: uuid.NewString(), queue: defaultQueue}
 }
 
-// body is the JSON that the worker's own deserializer reads.
-func (e encoder) body(t queue.Task) ([]byte, error) {
-	b, err := appendJSON(append(make([]byte, 0, 1024), '['), orEmpty(t.Args))
+// body appends the JSON that the worker's own deserializer reads.
+func (e encoder) body(b []byte, t queue.Task) ([]byte, error) {
+	b, err := appendJSON(append(b, '['), orEmpty(t.Args))
 	if err == nil {
 		b, err = appendObject(append(b, ", "...), t.Kwargs)
 	}
@@ -69,25 +70,28 @@ func (e encoder) queueOf(t queue.Task) string {
 	return e.queue
 }
 
-// redis is the whole message as kombu puts it on a list: the same fields as headers,
+// redis appends the whole message as kombu puts it on a list: the same fields as headers,
 // written without a tree of values between, since a resume writes a million of them.
-func (e encoder) redis(t queue.Task) ([]byte, error) {
+// scratch is room to write in. On an error b is as it was.
+func (e encoder) redis(b []byte, scratch *[]byte, t queue.Task) ([]byte, error) {
 	if err := fit(t); err != nil {
-		return nil, err
+		return b, err
 	}
-	body, err := e.body(t)
+	s, err := e.body((*scratch)[:0], t)
 	if err != nil {
-		return nil, fmt.Errorf("the arguments of task %s: %w", t.Name, err)
+		return b, fmt.Errorf("the arguments of task %s: %w", t.Name, err)
 	}
-	b := make([]byte, 0, 1200+2*len(body))
 	b = append(b, `{"body": "`...)
-	b = base64.StdEncoding.AppendEncode(b, body)
+	b = base64.StdEncoding.AppendEncode(b, s)
 	b = appendString(append(b, `", "content-encoding": "utf-8", "content-type": "application/json", "headers": {"lang": "py", "task": `...), t.Name)
 	b = appendString(append(b, `, "id": `...), t.ID)
 	b = append(b, `, "shadow": null, "eta": null, "expires": null, "group": null, "group_index": null, "retries": 0, "timelimit": [null, null], "root_id": `...)
 	b = appendString(b, t.ID)
-	b = appendString(append(b, `, "parent_id": null, "argsrepr": `...), repr(orEmpty(t.Args), true))
-	b = appendString(append(b, `, "kwargsrepr": `...), repr(t.Kwargs, false))
+	s = shortRepr(s[:0], orEmpty(t.Args), true)
+	b = appendString(append(b, `, "parent_id": null, "argsrepr": `...), text(s))
+	s = shortRepr(s[:0], t.Kwargs, false)
+	b = appendString(append(b, `, "kwargsrepr": `...), text(s))
+	*scratch = s
 	b = appendString(append(b, `, "origin": `...), e.origin)
 	b = appendString(append(b, `, "ignore_result": false}, "properties": {"correlation_id": `...), t.ID)
 	b = appendString(append(b, `, "reply_to": `...), e.replyTo)
@@ -96,6 +100,9 @@ func (e encoder) redis(t queue.Task) ([]byte, error) {
 	b = appendTag(append(b, `, "body_encoding": "base64", "delivery_tag": "`...))
 	return append(b, `"}}`...), nil
 }
+
+// text is the text that b holds, as long as b is not written to.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // appendTag appends a fresh UUID. A delivery tag is no secret: it need only be unique,
 // and a call of the system for each would cost more than all the rest.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -26,22 +27,45 @@ var (
 // so does the time that other clients wait.
 const sendAtOnce = 500
 
+// room is where the messages of one call are written, one after the other: it is used
+// again, since a resume writes a million of them.
+type room struct{ messages, scratch []byte }
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+// encode writes the messages, and says which tasks can be none.
+func (r *room) encode(e encoder, tasks []queue.Task, raws [][]byte, out []queue.Delivery) {
+	r.messages = r.messages[:0]
+	ends := make([]int, len(tasks))
+	for i, t := range tasks {
+		var err error
+		if r.messages, err = e.redis(r.messages, &r.scratch, t); err != nil {
+			out[i] = queue.Delivery{Outcome: queue.Unfit, Err: err}
+		}
+		ends[i] = len(r.messages)
+	}
+	from := 0
+	for i, end := range ends {
+		raws[i], from = r.messages[from:end:end], end
+	}
+}
+
 // Publish implements queue.Publisher. Plain messages go by list, one script call for
 // each list and every 500 messages, and the calls go in one round trip. Exchanges
 // follow.
 func (r *Redis) Publish(ctx context.Context, batch string, tasks []queue.Task) ([]queue.Delivery, error) {
 	out := make([]queue.Delivery, len(tasks))
 	raws := make([][]byte, len(tasks))
+	room := rooms.Get().(*room)
+	defer rooms.Put(room)
+	room.encode(r.encoder, tasks, raws, out)
 	plain := map[string][]int{}
 	var order []string
 	var exchanges []int
 	for i, t := range tasks {
-		raw, err := r.encoder.redis(t)
-		if err != nil {
-			out[i] = queue.Delivery{Outcome: queue.Unfit, Err: err}
+		if out[i].Outcome == queue.Unfit {
 			continue
 		}
-		raws[i] = raw
 		if len(t.Replaces) > 0 {
 			exchanges = append(exchanges, i)
 			continue

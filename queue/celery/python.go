@@ -3,7 +3,6 @@ package celery
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -30,7 +29,7 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 	case []queue.Kwarg:
 		return appendObject(b, v)
 	case map[string]any:
-		return appendObject(b, sorted(v))
+		return appendMap(b, v)
 	case []any:
 		b = append(b, '[')
 		for i, e := range v {
@@ -62,18 +61,38 @@ func appendObject(b []byte, members []queue.Kwarg) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-func sorted(m map[string]any) object {
-	var o object
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		o = append(o, queue.Kwarg{Name: name, Value: m[name]})
+func appendMap(b []byte, m map[string]any) ([]byte, error) {
+	b = append(b, '{')
+	for i, name := range sorted(m) {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(appendString(b, name), ": "...)
+		var err error
+		if b, err = appendJSON(b, m[name]); err != nil {
+			return b, fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	return o
+	return append(b, '}'), nil
+}
+
+// sorted are the names of a map, in order.
+func sorted(m map[string]any) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // plain says whether every byte of s stands for itself in JSON.
 func plain(s string) bool {
+	if strings.IndexByte(s, '"') >= 0 || !unescaped(s) {
+		return false
+	}
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+		if s[i] > '~' {
 			return false
 		}
 	}
@@ -135,12 +154,16 @@ const reprLimit = 1024
 
 // repr is Python's repr of a JSON value, as the headers show it; a tuple for the
 // positional arguments.
-func repr(v any, tuple bool) string {
-	s := string(appendRepr(nil, v, tuple))
-	if len(s) > reprLimit && utf8.RuneCountInString(s) > reprLimit {
-		return string([]rune(s)[:reprLimit-3]) + "..."
+func repr(v any, tuple bool) string { return string(shortRepr(nil, v, tuple)) }
+
+// shortRepr appends what repr returns.
+func shortRepr(b []byte, v any, tuple bool) []byte {
+	from := len(b)
+	b = appendRepr(b, v, tuple)
+	if s := b[from:]; len(s) > reprLimit && utf8.RuneCount(s) > reprLimit {
+		return append(b[:from], string([]rune(string(s))[:reprLimit-3])+"..."...)
 	}
-	return s
+	return b
 }
 
 func appendRepr(b []byte, v any, tuple bool) []byte {
@@ -159,7 +182,15 @@ func appendRepr(b []byte, v any, tuple bool) []byte {
 	case []queue.Kwarg:
 		return appendReprObject(b, v)
 	case map[string]any:
-		return appendReprObject(b, sorted(v))
+		b = append(b, '{')
+		for i, name := range sorted(v) {
+			if i > 0 {
+				b = append(b, ", "...)
+			}
+			b = append(appendReprString(b, name), ": "...)
+			b = appendRepr(b, v[name], false)
+		}
+		return append(b, '}')
 	case []any:
 		open, end := "[", "]"
 		if tuple {
@@ -197,9 +228,7 @@ func appendReprObject(b []byte, members []queue.Kwarg) []byte {
 func appendReprString(b []byte, s string) []byte {
 	b = append(b, '\'')
 	if strings.IndexByte(s, '\'') < 0 {
-		b = append(b, s...)
-	} else {
-		b = append(b, strings.ReplaceAll(s, "'", `\'`)...)
+		return append(append(b, s...), '\'')
 	}
-	return append(b, '\'')
+	return append(append(b, strings.ReplaceAll(s, "'", `\'`)...), '\'')
 }

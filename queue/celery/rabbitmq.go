@@ -75,7 +75,7 @@ func (r *RabbitMQ) publishing(t queue.Task) (amqp.Publishing, error) {
 	if err := fit(t); err != nil {
 		return amqp.Publishing{}, err
 	}
-	body, err := r.encoder.body(t)
+	body, err := r.encoder.body(nil, t)
 	if err != nil {
 		return amqp.Publishing{}, fmt.Errorf("the arguments of task %s: %w", t.Name, err)
 	}

@@ -13,7 +13,7 @@ import (
 // ours is a message as we write it.
 func ours(t testing.TB, task queue.Task) string {
 	t.Helper()
-	raw, err := newEncoder("").redis(task)
+	raw, err := newEncoder("").redis(nil, new([]byte), task)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,6 +141,9 @@ func ExplainQueue(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, context.Canceled):
+		return exit.WithHint(&exit.Error{Code: exit.Interrupted, Err: errors.New("interrupted; nothing is lost")},
+			"see what is left with: leadgenctl queue status; go on with: leadgenctl reconcile, or leadgenctl queue resume --continue")
 	case errors.Is(err, queue.ErrSchemaMissing):
 		return exit.WithHint(exit.Unreachablef("the schema leadgenctl is missing in the database"), "run: leadgenctl migrate up --to base")
 	case errors.Is(err, queue.ErrReopened):
