@@ -18,7 +18,7 @@ WITH was AS (
 ), superseded AS (
     DELETE FROM leadgenctl.superseded_jobs WHERE job_id IN (SELECT id FROM resumed)
 ), numbered AS (
-    SELECT *, (row_number() OVER () - 1) / $5::bigint AS batch FROM resumed
+    SELECT *, (row_number() OVER (ORDER BY id) - 1) / $5::bigint AS batch FROM resumed
 ), batches AS (
     INSERT INTO leadgenctl.outbox (epoch, job_ids, task_ids, old_task_ids)
     SELECT $1, array_agg(id), array_agg(task_id::uuid), array_agg(coalesce(old_task_id, ''))

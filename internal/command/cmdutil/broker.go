@@ -3,6 +3,7 @@ package cmdutil
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ import (
 // brokerPatience bounds a single call to the broker: a command tries several times,
 // and leaves the rest to the outbox.
 const brokerPatience = 3 * time.Second
+
+// queueMemory is what the collector aims at.
+const queueMemory = 96 << 20
 
 // Broker returns Celery's broker. It is not connected to: a broker that is away is the
 // queue's business, which keeps what is for it.
@@ -94,6 +98,8 @@ func (f *Factory) QueueWith(pool *pgxpool.Pool, b *breaker.Breaker, progress fun
 	if err != nil {
 		return nil, err
 	}
+	// A resume of a million jobs makes much garbage beside what it knows of each.
+	debug.SetMemoryLimit(queueMemory)
 	m, err := queue.New(pool, b, queue.Settings{Broker: broker, Tasks: c.Tasks, MaxAttempts: c.MaxAttempts, Step: crashpoint.Hit,
 		OnProgress: progress, OnFailure: func(x queue.Failure) {
 			f.IO.Warnf("job %d is FAILED: its task could not be created after %d attempts: %v", x.JobID, x.Attempts, x.Err)

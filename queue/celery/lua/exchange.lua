@@ -27,13 +27,11 @@ for i, t in ipairs(cjson.decode(ARGV[2])) do
           redis.call('HDEL', unacked, old.tag)
           redis.call('ZREM', unacked_index, old.tag)
         else
-          local copies = redis.call('LREM', old.list, 0, old.raw)
+          redis.call('LREM', old.list, -1, old.raw) -- the first from the tail: to look for more takes the whole list
           -- On the same list the new message makes up for the old one; else who walks
           -- the list at this moment has lost its place.
-          if old.list ~= t.list or #t.olds > 1 or copies > 1 then redis.call('INCR', removals) end
-          for _ = 1, copies do
-            redis.call('RPUSH', kept, cjson.encode({list = old.list, raw = old.raw, replaced_by = t.id}))
-          end
+          if old.list ~= t.list or #t.olds > 1 then redis.call('INCR', removals) end
+          redis.call('RPUSH', kept, cjson.encode({list = old.list, raw = old.raw, replaced_by = t.id}))
         end
       end
       redis.call('LPUSH', t.list, t.raw)
