@@ -12,6 +12,6 @@ WITH resumed AS (
 ), batches AS (
     INSERT INTO leadgenctl.outbox (epoch, job_ids, task_ids, old_task_ids)
     SELECT $1, array_agg(id), array_agg(task_id::uuid), array_agg(coalesce(old_task_id, ''))
-    FROM numbered GROUP BY batch
+    FROM numbered GROUP BY batch ORDER BY batch
 )
 SELECT count(*), coalesce(max(id), $2) FROM resumed
