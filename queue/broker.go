@@ -88,7 +88,7 @@ type Held struct {
 	JobID  int64  // the job_id among its arguments; 0 for none
 	Place  Place
 	Worker string // "" where it is not known
-	Copy   uint64 // tells one queued message of a task from another; 0 elsewhere
+	Copy   uint32 // tells one queued message of a task from another; 0 elsewhere
 }
 
 // Fleet is what the workers answered.

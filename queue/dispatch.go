@@ -204,14 +204,14 @@ func (m *Manager) decide(sv *survey, b *batch, e entryRow, assumeDead bool, s *s
 				s.superseded = append(s.superseded, e)
 			}
 			return decideCreated // an earlier call published it, and died before it wrote that down
-		case h.place == PlaceReserved || h.place == PlaceRunning:
-			s.hold(e, h.id.String(), h.worker)
+		case h.in() == PlaceReserved || h.in() == PlaceRunning:
+			s.hold(e, sv.wanted.texts.text(h.id), sv.workerOf(h))
 			return decideDrop
-		case h.place == PlaceUnknown:
+		case h.in() == PlaceUnknown:
 			unknown = true
 		default:
 			for range h.copies {
-				b.replaces[e.ID] = append(b.replaces[e.ID], Message{h.id.String(), h.place == PlaceAbandoned})
+				b.replaces[e.ID] = append(b.replaces[e.ID], Message{sv.wanted.texts.text(h.id), h.in() == PlaceAbandoned})
 			}
 		}
 	}

@@ -37,9 +37,10 @@ type lostTasks struct {
 	failed []suspect
 	why    []string // of the failed ones
 	done   []int64  // superseded jobs whose task did its work
-	doubt  string   // why more of them may be lost; "" for none
-	unsure int64    // how many
 }
+
+// lostAtOnce is how many jobs are judged, and changed, at once: there may be a million.
+const lostAtOnce = 20_000
 
 // followUp looks after what has left the outbox: a job that a worker held must end, a
 // published task must begin, and one that supersedes must make its row. A task that
@@ -61,35 +62,44 @@ func (m *Manager) followUp(ctx context.Context, epoch int64, assumeDead bool) ([
 			return nil, databaseError("forget the tasks that have gone their way", err)
 		}
 	}
-	l, err := m.lost(ctx, assumeDead)
+	missing, doubt, err := m.lost(ctx, assumeDead)
 	if err != nil {
 		return nil, err
 	}
-	if l.unsure > 0 {
-		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: l.unsure, Action: "left alone",
-			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", l.unsure, l.doubt)}}, nil
-	}
-	if len(l.again)+len(l.failed)+len(l.done) == 0 {
-		return nil, nil
+	if doubt != "" {
+		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: int64(len(missing)), Action: "left alone",
+			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", len(missing), doubt)}}, nil
 	}
 	var again, failed int64
-	err = m.inTx(ctx, "make lost tasks anew", func(tx pgx.Tx) error {
-		if again, err = requeue(ctx, tx, epoch, l.again); err != nil {
-			return err
+	for chunk := range slices.Chunk(missing, lostAtOnce) {
+		l, err := m.judge(ctx, chunk)
+		if err != nil {
+			return nil, err
 		}
-		if failed, err = failLost(ctx, tx, l.failed, l.why); err != nil {
+		err = m.inTx(ctx, "make lost tasks anew", func(tx pgx.Tx) error {
+			a, f, err := l.write(ctx, tx, epoch)
+			again, failed = again+a, failed+f
 			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		_, err = tx.Exec(ctx, "DELETE FROM leadgenctl.superseded_jobs WHERE job_id = ANY ($1::bigint[])", l.done)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, s := range l.failed {
-		m.settings.OnFailure(Failure{JobID: s.job, TaskID: s.task, Attempts: s.lost, Err: errors.New(l.why[i])})
+		for i, s := range l.failed {
+			m.settings.OnFailure(Failure{JobID: s.job, TaskID: s.task, Attempts: s.lost, Err: errors.New(l.why[i])})
+		}
 	}
 	return lostFindings(epoch, again, failed, "got", "became"), nil
+}
+
+func (l *lostTasks) write(ctx context.Context, tx pgx.Tx, epoch int64) (again, failed int64, err error) {
+	if again, err = requeue(ctx, tx, epoch, l.again); err != nil {
+		return 0, 0, err
+	}
+	if failed, err = failLost(ctx, tx, l.failed, l.why); err != nil {
+		return 0, 0, err
+	}
+	_, err = tx.Exec(ctx, "DELETE FROM leadgenctl.superseded_jobs WHERE job_id = ANY ($1::bigint[])", l.done)
+	return again, failed, err
 }
 
 // lostFindings tells of jobs that got, or would get, a new task, and of those that failed.
@@ -108,39 +118,46 @@ func lostFindings(epoch, again, failed int64, get, become string) []Finding {
 	return fs
 }
 
-// lost finds the jobs whose task is nowhere, and changes nothing.
-func (m *Manager) lost(ctx context.Context, assumeDead bool) (l lostTasks, err error) {
-	rows, err := m.pool.Query(ctx, suspectsSQL, int64(settleTime.Seconds()))
-	if err != nil {
-		return l, databaseError("follow the tasks that were published", err)
-	}
-	suspects, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (suspect, error) {
-		var s suspect
-		return s, row.Scan(&s.job, &s.task, &s.status, &s.lost)
-	})
-	if err != nil || len(suspects) == 0 {
-		return l, databaseError("follow the tasks that were published", err)
-	}
-	w := wanted{runs: m.runs}
-	for _, s := range suspects {
-		w.jobs = append(w.jobs, s.job)
-		w.old = append(w.old, wantedTask{taskIDOf(s.task), s.job})
+// lost finds the jobs whose task is nowhere, and why that is in doubt; "" where it is
+// certain. It changes nothing.
+func (m *Manager) lost(ctx context.Context, assumeDead bool) (missing []int32, doubt string, err error) {
+	w := m.newWanted()
+	err = m.suspects(ctx, nil, func(s suspect) { w.add(int32(s.job), s.task) })
+	if err != nil || len(w.jobs) == 0 {
+		return nil, "", err
 	}
 	w.sort()
 	sv, err := patiently(ctx, m, func() (*survey, error) { return m.look(ctx, w) })
 	if err != nil {
-		return l, err
+		return nil, "", err
 	}
-	missing := slices.DeleteFunc(suspects, func(s suspect) bool { return len(sv.of(s.job)) > 0 })
-	if sv.fleet.Doubt != "" && !assumeDead {
-		l.doubt, l.unsure = sv.fleet.Doubt, int64(len(missing))
-		return l, nil
+	missing = slices.DeleteFunc(w.jobs, func(job int32) bool { return len(sv.of(int64(job))) > 0 })
+	if len(missing) == 0 || assumeDead {
+		return missing, "", nil
 	}
-	return l, m.judge(ctx, missing, &l)
+	return missing, sv.fleet.Doubt, nil
+}
+
+// suspects calls fn with the suspects among some jobs, or among all where only is nil.
+func (m *Manager) suspects(ctx context.Context, only []int32, fn func(suspect)) error {
+	var s suspect
+	rows, err := m.pool.Query(ctx, suspectsSQL, int64(settleTime.Seconds()), only)
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&s.job, &s.task, &s.status, &s.lost}, func() error {
+			fn(s)
+			return nil
+		})
+	}
+	return databaseError("follow the tasks that were published", err)
 }
 
 // judge says what becomes of jobs whose task is nowhere.
-func (m *Manager) judge(ctx context.Context, missing []suspect, l *lostTasks) error {
+func (m *Manager) judge(ctx context.Context, jobs []int32) (*lostTasks, error) {
+	l := &lostTasks{}
+	var missing []suspect
+	if err := m.suspects(ctx, jobs, func(s suspect) { missing = append(missing, s) }); err != nil {
+		return nil, err
+	}
 	for chunk := range slices.Chunk(missing, 2000) {
 		ids := make([]string, len(chunk))
 		for i, s := range chunk {
@@ -148,7 +165,7 @@ func (m *Manager) judge(ctx context.Context, missing []suspect, l *lostTasks) er
 		}
 		ended, err := m.settings.Broker.Ended(ctx, ids)
 		if err != nil {
-			return brokerError("read the results of tasks", err)
+			return nil, brokerError("read the results of tasks", err)
 		}
 		for _, s := range chunk {
 			how, known := ended[s.task]
@@ -164,7 +181,7 @@ func (m *Manager) judge(ctx context.Context, missing []suspect, l *lostTasks) er
 			}
 		}
 	}
-	return nil
+	return l, nil
 }
 
 // requeue puts jobs whose task is lost into the outbox again, under a new id each.

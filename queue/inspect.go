@@ -95,14 +95,15 @@ func (m *Manager) Inspect(ctx context.Context, id int64) (Job, error) {
 	if m.settings.Broker == nil {
 		return j, nil
 	}
-	w := wanted{runs: m.runs, jobs: []int64{id}}
+	w := m.newWanted()
 	for _, task := range []*string{j.TaskID, j.NewTask} {
 		if task != nil {
-			w.old = append(w.old, wantedTask{taskIDOf(*task), id})
+			w.add(int32(id), *task)
 		}
 	}
+	w.add(int32(id), "")
 	w.sort()
-	names := map[taskID]string{}
+	names := taskTexts{}
 	sv, err := m.lookNaming(ctx, w, names)
 	if err != nil {
 		j.BrokerErr = err.Error()
@@ -110,7 +111,7 @@ func (m *Manager) Inspect(ctx context.Context, id int64) (Job, error) {
 	}
 	j.Doubt = sv.fleet.Doubt
 	for _, h := range sv.of(id) {
-		j.Tasks = append(j.Tasks, FoundTask{TaskID: h.id.String(), Name: names[h.id], Place: h.place, Worker: h.worker})
+		j.Tasks = append(j.Tasks, FoundTask{TaskID: w.texts.text(h.id), Name: names[h.id], Place: h.in(), Worker: sv.workerOf(h)})
 	}
 	return j, nil
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/leadgenctl/leadgenctl/breaker"
 )
@@ -68,16 +69,24 @@ func (m *Manager) Plan(ctx context.Context) (Result, error) {
 // plannedLost says which tasks Reconcile would make anew. To ask the workers takes the
 // right to publish: without it, or without the broker, that is said.
 func (m *Manager) plannedLost(ctx context.Context, epoch int64) []Finding {
-	l, err := m.lost(ctx, false)
+	missing, doubt, err := m.lost(ctx, false)
+	if doubt != "" {
+		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: int64(len(missing)), Action: "they would be left alone",
+			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", len(missing), doubt)}}
+	}
+	var again, failed int64
+	for chunk := range slices.Chunk(missing, lostAtOnce) {
+		var l *lostTasks
+		if l, err = m.judge(ctx, chunk); err != nil {
+			break
+		}
+		again, failed = again+int64(len(l.again)), failed+int64(len(l.failed))
+	}
 	if err != nil {
 		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Action: "not looked at",
 			Detail: "it is not known whether published tasks were lost: " + err.Error()}}
 	}
-	if l.unsure > 0 {
-		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: l.unsure, Action: "they would be left alone",
-			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", l.unsure, l.doubt)}}
-	}
-	return lostFindings(epoch, int64(len(l.again)), int64(len(l.failed)), "would get", "would become")
+	return lostFindings(epoch, again, failed, "would get", "would become")
 }
 
 // judged is the state that counts: a Redis that forgot an open breaker gets it back, so

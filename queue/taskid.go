@@ -1,41 +1,49 @@
 package queue
 
-import "github.com/google/uuid"
+import (
+	"bytes"
+	"crypto/sha256"
 
-// taskID is a Celery task id in few bytes: ids are UUIDs, and there may be a
-// million of them in memory. Anything else is kept as text.
-type taskID struct {
-	uuid [16]byte
-	text string // set where the id is no UUID in its usual spelling
-}
+	"github.com/google/uuid"
+)
+
+// taskID is a Celery task id in few bytes, without a pointer: there may be a million of
+// them in memory. It is the UUID itself, or the digest of any other text.
+type taskID [16]byte
 
 func taskIDOf(s string) taskID {
+	id, _ := parseTaskID(s)
+	return id
+}
+
+// parseTaskID also says whether the id is a UUID in its usual spelling.
+func parseTaskID(s string) (taskID, bool) {
 	if len(s) == 36 {
 		if u, err := uuid.Parse(s); err == nil && u.String() == s {
-			return taskID{uuid: u}
+			return taskID(u), true
 		}
 	}
-	return taskID{text: s}
+	sum := sha256.Sum256([]byte(s))
+	return taskID(sum[:16]), false
 }
 
-func (id taskID) String() string {
-	if id.text != "" {
-		return id.text
+func (id taskID) compare(other taskID) int { return bytes.Compare(id[:], other[:]) }
+
+// taskTexts are the ids that are no UUIDs.
+type taskTexts map[taskID]string
+
+// add returns the id, and remembers its text where that is needed.
+func (t taskTexts) add(s string) taskID {
+	id, ok := parseTaskID(s)
+	if !ok {
+		t[id] = s
 	}
-	return uuid.UUID(id.uuid).String()
+	return id
 }
 
-func (id taskID) compare(other taskID) int {
-	for i := range id.uuid {
-		if d := int(id.uuid[i]) - int(other.uuid[i]); d != 0 {
-			return d
-		}
+func (t taskTexts) text(id taskID) string {
+	if s, ok := t[id]; ok {
+		return s
 	}
-	switch {
-	case id.text < other.text:
-		return -1
-	case id.text > other.text:
-		return 1
-	}
-	return 0
+	return uuid.UUID(id).String()
 }

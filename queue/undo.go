@@ -41,8 +41,8 @@ func undo(ctx context.Context, tx pgx.Tx, sv *survey) (n int64, err error) {
 	var tasks []string
 	for i, h := range sv.hits {
 		alone := (i == 0 || sv.hits[i-1].job != h.job) && (i+1 == len(sv.hits) || sv.hits[i+1].job != h.job)
-		if job, ok := find(sv.wanted.old, h.id); ok && job == h.job && alone && h.copies == 1 && h.place != PlaceUnknown {
-			jobs, tasks = append(jobs, h.job), append(tasks, h.id.String())
+		if job, ok := find(sv.wanted.old, h.id); ok && job == h.job && alone && h.copies == 1 && h.in() != PlaceUnknown {
+			jobs, tasks = append(jobs, int64(h.job)), append(tasks, sv.wanted.texts.text(h.id))
 		}
 	}
 	if len(jobs) == 0 {

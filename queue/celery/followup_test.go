@@ -2,6 +2,7 @@ package celery_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,25 +149,28 @@ func TestABrokerThatCameBackEmptyDoublesNothing(t *testing.T) {
 	if r, err := p.queue.Close(t.Context(), breaker.CloseOptions{}, queue.ResumeOptions{}); !errors.Is(err, queue.ErrUnknownHolder) || r.TasksCreated != 0 || r.OutboxPending != 6 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	until := func(sql string) {
+	until := func(sql string, args ...any) {
 		t.Helper()
 		testenv.Eventually(t, 2*time.Minute, func() error {
 			if _, err := p.queue.Reconcile(t.Context()); err != nil && !errors.Is(err, queue.ErrUnknownHolder) {
 				return err
 			}
-			return p.db.Expect(sql)
+			return p.db.Expect(sql, args...)
 		})
 	}
 	until("SELECT count(*) > 0 FROM jobs WHERE status = 'COMPLETED'")
 	if err := p.db.Expect("SELECT count(*) = 1 FROM worker_log.executions AS e JOIN jobs AS j ON j.id = e.job_id WHERE j.status = 'COMPLETED'"); err != nil {
 		t.Errorf("what ran while Redis was away: %v", err)
 	}
-	// Some versions of Celery consume nothing any more after Redis was away; one that does
-	// loses what it runs here, which is made anew.
+	// Some versions of Celery consume nothing any more after Redis was away. One that does
+	// has taken messages by now: what dies with it is found by checks, or put back by kombu
+	// after an hour.
 	first.Kill()
+	fetched := strings.Join(p.client.HVals(t.Context(), "unacked").Val(), "")
 	p.worker(t, servers.CeleryOptions{})
-	until("SELECT bool_and(status = 'COMPLETED') FROM jobs")
-	if err := p.db.Expect("SELECT count(*) <= 7 AND count(DISTINCT job_id) = 6 FROM worker_log.executions"); err != nil {
+	until(`SELECT bool_and(status = 'COMPLETED' OR strpos($1, task_id) > 0 OR status = 'PROCESSING' AND id IN (
+			SELECT job_id FROM worker_log.executions WHERE worker = $2)) AND count(*) FILTER (WHERE status = 'COMPLETED') > 2 FROM jobs`, fetched, first.Name)
+	if err := p.db.Expect("SELECT count(*) <= 1 + count(DISTINCT job_id) FROM worker_log.executions"); err != nil {
 		t.Error(err)
 	}
 }

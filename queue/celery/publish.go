@@ -179,6 +179,7 @@ type oldJSON struct {
 	List string `json:"list,omitempty"`
 	Raw  string `json:"raw,omitempty"`
 	Tag  string `json:"tag,omitempty"`
+	At   int    `json:"at,omitempty"` // where it was on the list, from the tail: -1 is the last
 }
 
 func (r *Redis) exchange(ctx context.Context, batch string, tasks []queue.Task, which []int, raws [][]byte, out []queue.Delivery) error {
@@ -191,6 +192,9 @@ func (r *Redis) exchange(ctx context.Context, batch string, tasks []queue.Task, 
 			wanted[m]++
 		}
 	}
+	// One at a time, so that messages stay where they were found.
+	r.exchanging.Lock()
+	defer r.exchanging.Unlock()
 	found, err := r.locate(ctx, wanted)
 	if err != nil {
 		return err

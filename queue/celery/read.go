@@ -68,8 +68,10 @@ const walks = 20
 
 // eachQueuedWhole is eachQueued that begins anew where messages were taken out of a
 // list meanwhile: those behind them have moved up, and some would be missed.
-func (r *Redis) eachQueuedWhole(ctx context.Context, fn func(list string, raws []string) error) error {
+// It calls begin before each walk.
+func (r *Redis) eachQueuedWhole(ctx context.Context, begin func(), fn func(list string, raws []string) error) error {
 	for range walks {
+		begin()
 		before, err := r.client.Get(ctx, r.removals()).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return fmt.Errorf("read the count of removals: %w", err)
@@ -91,23 +93,26 @@ func (r *Redis) eachQueuedWhole(ctx context.Context, fn func(list string, raws [
 
 // copyOf tells a message from the others of its task: a walk may meet one twice, since
 // new ones come in before it.
-func copyOf(seed maphash.Seed, list, raw string) uint64 {
+func copyOf(seed maphash.Seed, list, raw string) uint32 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	_, _ = h.WriteString(list)
 	_ = h.WriteByte(0)
 	_, _ = h.WriteString(raw)
-	return max(1, h.Sum64())
+	return max(1, uint32(h.Sum64()))
 }
 
 // Each implements queue.Inspector.
 func (r *Redis) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fleet, error) {
 	var d decoder
 	seed := maphash.MakeSeed()
-	err := r.eachQueuedWhole(ctx, func(list string, raws []string) error {
+	var seen *order
+	err := r.eachQueuedWhole(ctx, func() { seen = newOrder() }, func(list string, raws []string) error {
 		chunk := make([]queue.Held, 0, len(raws))
 		for _, raw := range raws {
-			if m, _ := d.decode(raw); m.TaskID != "" || m.JobID != 0 {
+			m, _ := d.decode(raw)
+			seen.add(list, m.TaskID)
+			if m.TaskID != "" || m.JobID != 0 {
 				h := m.held(queue.PlaceQueued)
 				h.Copy = copyOf(seed, list, raw)
 				chunk = append(chunk, h)
@@ -118,6 +123,8 @@ func (r *Redis) Each(ctx context.Context, fn func([]queue.Held) error) (queue.Fl
 	if err != nil {
 		return queue.Fleet{}, err
 	}
+	seen.finish()
+	r.order.Store(seen)
 	reserved := map[string]reservation{}
 	// Twice: a message on its way from the list to a worker is in neither at first, and
 	// has begun or is reserved when its worker answers again.

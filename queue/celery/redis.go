@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -77,7 +79,9 @@ type Redis struct {
 	client  redis.UniversalClient
 	options Options
 	encoder encoder
-	window  *window
+	order   atomic.Pointer[order] // as the last look found the lists
+
+	exchanging sync.Mutex
 }
 
 var _ queue.Broker = (*Redis)(nil)
@@ -88,7 +92,7 @@ func NewRedis(client redis.UniversalClient, o Options) (*Redis, error) {
 		return nil, errors.New("celery: a Redis client is required")
 	}
 	o = o.withDefaults()
-	return &Redis{client: client, options: o, encoder: newEncoder(o.DefaultQueue), window: &window{}}, nil
+	return &Redis{client: client, options: o, encoder: newEncoder(o.DefaultQueue)}, nil
 }
 
 // list is the name of the list of a queue and a priority.

@@ -1,6 +1,6 @@
 -- The jobs whose task has left the outbox and should be somewhere, with the status that
 -- they wait in, and how often their task was lost before.
--- $1 for how long a task may be on its way, in seconds
+-- $1 for how long a task may be on its way, in seconds; $2 only among these jobs, NULL for all
 SELECT s.job_id, s.task_id, s.status, coalesce(t.times, 0)
 FROM (
     SELECT h.job_id, h.task_id, 'PROCESSING' AS status
@@ -19,3 +19,4 @@ FROM (
     JOIN jobs AS j ON j.id = u.job AND j.task_id = u.task::text AND j.status = 'PENDING'
     WHERE o.published_at < clock_timestamp() - $1::bigint * interval '1 second'
 ) AS s LEFT JOIN leadgenctl.lost_tasks AS t ON t.job_id = s.job_id
+WHERE $2::int[] IS NULL OR s.job_id = ANY ($2::int[])

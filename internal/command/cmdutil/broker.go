@@ -23,7 +23,7 @@ import (
 const brokerPatience = 3 * time.Second
 
 // queueMemory is what the collector aims at.
-const queueMemory = 96 << 20
+const queueMemory = 88 << 20
 
 // Broker returns Celery's broker. It is not connected to: a broker that is away is the
 // queue's business, which keeps what is for it.

@@ -2,46 +2,70 @@
 -- KEYS: what is remembered of the batch (hash), its withdrawn messages (list), the index of those (set),
 --   unacked, unacked_index, the count of removals, whether the batch is retracted.
 -- ARGV: how long the batch is remembered (s), then a JSON array of
---   {id, list, raw, olds = {{list, raw} or {tag}}}.
+--   {id, list, raw, olds = {{list, raw, at} or {tag}}}; at is where the message was on its list, -1 the tail.
 local remembered, kept, index, unacked, unacked_index, removals, retracted = unpack(KEYS)
 if redis.call('EXISTS', retracted) == 1 then return redis.error_reply('RETRACTED the batch was taken back') end
+local tombstone = 'leadgenctl:withdrawn'
+local moved, tombs = {}, {} -- by list: how far messages are from where they were; how many are taken out
+
+-- Where a message is now, from the tail; nil where it is gone. Others take messages from
+-- the tail, and put few back there.
+local function place(old)
+  local guess = math.min(-1, old.at + (moved[old.list] or 0))
+  if redis.call('LINDEX', old.list, guess) == old.raw then return guess end
+  local last = math.min(-1, guess + 600)
+  local near = redis.call('LRANGE', old.list, math.max(guess - 100, -redis.call('LLEN', old.list)), last)
+  for i = #near, 1, -1 do
+    if near[i] == old.raw then
+      local at = last - #near + i
+      moved[old.list] = at - old.at
+      return at
+    end
+  end
+  -- To look for what is gone takes as long as the part of the list that it was in.
+  local head = redis.call('LPOS', old.list, old.raw, 'RANK', -1, 'MAXLEN', 5000 - old.at)
+  if head then return head - redis.call('LLEN', old.list) end
+end
+
+local function take(old, new)
+  if old.tag then
+    redis.call('RPUSH', kept, cjson.encode({tag = old.tag, raw = redis.call('HGET', unacked, old.tag), replaced_by = new.id}))
+    redis.call('HDEL', unacked, old.tag)
+    redis.call('ZREM', unacked_index, old.tag)
+    return
+  end
+  redis.call('LSET', old.list, old.now, tombstone)
+  tombs[old.list] = (tombs[old.list] or 0) + 1
+  -- On the same list the new message makes up for the old one; else who walks
+  -- the list at this moment has lost its place.
+  if old.list ~= new.list or #new.olds > 1 then redis.call('INCR', removals) end
+  redis.call('RPUSH', kept, cjson.encode({list = old.list, raw = old.raw, replaced_by = new.id}))
+end
+
 local out = {}
-for i, t in ipairs(cjson.decode(ARGV[2])) do
-  local before = redis.call('HGET', remembered, t.id)
+for i, new in ipairs(cjson.decode(ARGV[2])) do
+  local before = redis.call('HGET', remembered, new.id)
   if before then
     out[i] = before == 'missed' and 'missed' or 'duplicate'
   else
-    local there = #t.olds > 0
-    for _, old in ipairs(t.olds) do
+    local there = #new.olds > 0
+    for _, old in ipairs(new.olds) do
       if old.tag then
         there = there and redis.call('HEXISTS', unacked, old.tag) == 1
-      else
-        -- The oldest messages are at the tail, and go first.
-        there = there and redis.call('LPOS', old.list, old.raw, 'RANK', -1) ~= false
+      elseif there then
+        old.now = place(old)
+        there = old.now ~= nil
       end
     end
     if there then
-      for _, old in ipairs(t.olds) do
-        if old.tag then
-          redis.call('RPUSH', kept, cjson.encode({tag = old.tag, raw = redis.call('HGET', unacked, old.tag), replaced_by = t.id}))
-          redis.call('HDEL', unacked, old.tag)
-          redis.call('ZREM', unacked_index, old.tag)
-        else
-          redis.call('LREM', old.list, -1, old.raw) -- the first from the tail: to look for more takes the whole list
-          -- On the same list the new message makes up for the old one; else who walks
-          -- the list at this moment has lost its place.
-          if old.list ~= t.list or #t.olds > 1 then redis.call('INCR', removals) end
-          redis.call('RPUSH', kept, cjson.encode({list = old.list, raw = old.raw, replaced_by = t.id}))
-        end
-      end
-      redis.call('LPUSH', t.list, t.raw)
-      out[i] = 'replaced'
-    else
-      out[i] = 'missed'
+      for _, old in ipairs(new.olds) do take(old, new) end
+      redis.call('LPUSH', new.list, new.raw)
     end
-    redis.call('HSET', remembered, t.id, out[i])
+    out[i] = there and 'replaced' or 'missed'
+    redis.call('HSET', remembered, new.id, out[i])
   end
 end
+for list, count in pairs(tombs) do redis.call('LREM', list, -count, tombstone) end
 redis.call('EXPIRE', remembered, ARGV[1])
 if redis.call('EXISTS', kept) == 1 then redis.call('SADD', index, kept) end
 return out
