@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/leadgenctl/leadgenctl/breaker"
+	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
@@ -153,5 +155,27 @@ func BenchmarkResume(b *testing.B) {
 		b.ReportMetric(best[0].Seconds(), "bare-s")
 		b.ReportMetric(best[1].Seconds(), "ours-s")
 		b.ReportMetric(best[1].Seconds()/best[0].Seconds(), "ours/bare")
+	}
+}
+
+// BenchmarkCommands opens and closes the breaker as a person does, twice: the second time
+// the messages of all jobs are still queued.
+func BenchmarkCommands(b *testing.B) {
+	binary := testenv.Binary(b)
+	for range b.N {
+		h := newHouse(b, queue.Settings{})
+		h.fill(b, 100)
+		var most int64
+		for i, step := range []string{"pause", "create", "pause", "exchange"} {
+			cmd := exec.Command(binary, "breaker", []string{"open", "close"}[i%2], "--reason", "Apollo 502")
+			cmd.Env = []string{"HOME=" + b.TempDir(), "LEADGENCTL_DATABASE_URL=" + h.db.URL, "LEADGENCTL_REDIS_URL=" + h.redis.URL, "LEADGENCTL_WORKERS_RETURN=0s"}
+			took, memory, err := testenv.Measured(b, cmd)
+			if err != nil {
+				b.Fatalf("%s: %v", step, err)
+			}
+			most = max(most, memory)
+			b.ReportMetric(took.Seconds(), step+"-s")
+		}
+		b.ReportMetric(float64(most)/1024, "MiB")
 	}
 }

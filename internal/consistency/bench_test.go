@@ -3,9 +3,7 @@ package consistency_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"regexp"
 	"testing"
 	"time"
 
@@ -85,26 +83,10 @@ func (h *house) command(b *testing.B, binary string) (took time.Duration, memory
 	b.Helper()
 	cmd := exec.Command(binary, "check-consistency", "--fail-on=never", "-o", "json")
 	cmd.Env = []string{"HOME=" + b.TempDir(), "LEADGENCTL_DATABASE_URL=" + h.db.URL, "LEADGENCTL_REDIS_URL=" + h.redis.URL}
-	start := time.Now()
-	h.must(cmd.Start())
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	for {
-		select {
-		case err := <-done:
-			h.must(err)
-			return time.Since(start), memory
-		case <-time.After(10 * time.Millisecond):
-			// The rusage of a child counts what its parent had at the fork.
-			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
-			if m := highWater.FindSubmatch(status); m != nil {
-				_, _ = fmt.Sscan(string(m[1]), &memory)
-			}
-		}
-	}
+	took, memory, err := testenv.Measured(b, cmd)
+	h.must(err)
+	return took, memory
 }
-
-var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
 func (h *house) bare(b *testing.B) time.Duration {
 	b.Helper()
