@@ -24,16 +24,29 @@ type Found struct {
 	NoJob  string // a job_id among its arguments that no job can have; "" for none
 }
 
+// Clone returns a copy that may be kept.
+func (f Found) Clone() Found {
+	for _, s := range []*string{&f.TaskID, &f.Name, &f.Tag, &f.Defect, &f.Raw, &f.NoJob} {
+		*s = strings.Clone(*s)
+	}
+	return f
+}
+
 // EachMessage calls fn with every message on the queues and every reserved one, in
 // chunks of at most a thousand, also with those that no worker could read. It asks no
-// worker: rights to read are enough.
+// worker: rights to read are enough. What fn is given, texts too, is good until it
+// returns: fn keeps a Clone.
 func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
-	var d decoder
-	err := r.eachQueued(ctx, func(list string, first int64, raws []string) (int64, error) {
-		chunk := make([]Found, len(raws))
+	var (
+		d     decoder
+		l     = lister{client: r.client}
+		chunk []Found
+	)
+	err := r.eachRead(ctx, l.read, func(list string, first int64, raws []string) (int64, error) {
+		chunk = chunk[:0]
 		for i, raw := range raws {
 			m, _ := d.decode(raw) // Defect says what is wrong
-			chunk[i] = Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw, NoJob: m.NoJob}
+			chunk = append(chunk, Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw, NoJob: m.NoJob})
 		}
 		return 0, fn(chunk)
 	})

@@ -19,9 +19,17 @@ const readAtOnce = 1000
 // eachQueued calls fn with every message of the lists, from the head on: new messages
 // come in there, so that some may be seen twice and none is missed.
 func (r *Redis) eachQueued(ctx context.Context, fn func(list string, first int64, raws []string) (removed int64, err error)) error {
+	return r.eachRead(ctx, func(ctx context.Context, list string, first, last int64) ([]string, error) {
+		return r.client.LRange(ctx, list, first, last).Result()
+	}, fn)
+}
+
+// eachRead is eachQueued with a way to read a part of a list.
+func (r *Redis) eachRead(ctx context.Context, read func(ctx context.Context, list string, first, last int64) ([]string, error),
+	fn func(list string, first int64, raws []string) (removed int64, err error)) error {
 	for _, l := range r.lists() {
 		for at := int64(0); ; {
-			raws, err := r.client.LRange(ctx, l, at, at+readAtOnce-1).Result()
+			raws, err := read(ctx, l, at, at+readAtOnce-1)
 			if err != nil {
 				return fmt.Errorf("read the list %s: %w", l, err)
 			}

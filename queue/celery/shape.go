@@ -45,14 +45,17 @@ var (
 	placeTag      = place("properties", "delivery_tag")
 	placeJobID    = place("1", "job_id")
 
+	placesRead = []string{placeBody, placeID, placeTask, placeEncoding, placeTag, placeJobID}
+
 	// What decides how the rest is read is part of the layout: another value is another one.
 	placeType = place("content-type")
 	placeZip  = place("headers", "compression")
 )
 
 func (d *decoder) learn(raw string) {
+	raw = strings.Clone(raw) // a shape outlives it
 	s, ok := shapeOf(raw)
-	if !ok || gjson.Get(raw, "headers.compression").String() != "" || !s.has(placeBody, placeID, placeTask, placeEncoding, placeTag) {
+	if !ok || gjson.Get(raw, "headers.compression").String() != "" || !s.has(placesRead[:5]...) {
 		return
 	}
 	if d.values = s.match(raw, d.values); d.values == nil {
@@ -76,10 +79,11 @@ func (d *decoder) fast(raw string) (m message, ok bool) {
 	}
 	m = message{TaskID: d.values[s.at(placeID)], Name: d.values[s.at(placeTask)], Tag: d.values[s.at(placeTag)]}
 	var err error
-	if d.body, err = base64.StdEncoding.AppendDecode(d.body[:0], []byte(d.values[s.at(placeBody)])); err != nil {
+	encoded := d.values[s.at(placeBody)]
+	if d.body, err = base64.StdEncoding.AppendDecode(d.body[:0], unsafe.Slice(unsafe.StringData(encoded), len(encoded))); err != nil {
 		return m, false
 	}
-	body := string(d.body)
+	body := text(d.body) // until the next message
 	if !unescaped(body) {
 		return m, false
 	}
@@ -119,6 +123,10 @@ type shape struct {
 	fixed   []string // one more than there are values: value i comes after fixed[i]
 	numbers []bool   // whether value i is a number
 	places  []string // of value i
+
+	first  []string // the values of the text that it was taken of
+	varies []bool   // whether value i has ever been another one
+	narrow *shape   // the same, with the values that never vary as part of what is fixed
 }
 
 // place names a value by the keys and positions that lead to it.
@@ -215,6 +223,8 @@ func shapeOf(text string) (*shape, bool) {
 		}
 	}
 	s.fixed = append(s.fixed, text[start:])
+	s.varies = make([]bool, len(s.places))
+	s.first = s.match(text, nil)
 	slices.Sort(keys)
 	return s, len(slices.Compact(slices.Clone(keys))) == len(keys)
 }
@@ -233,12 +243,52 @@ func (l *shapes) add(s *shape) {
 // match finds the shape of a text, and puts its values into values.
 func (l *shapes) match(text string, values *[]string) (*shape, bool) {
 	for i, s := range l.known {
-		if *values = s.match(text, *values); *values == nil {
+		found := s.find(text, values)
+		if found == nil {
 			continue
 		}
 		copy(l.known[1:i+1], l.known[:i])
 		l.known[0] = s
-		return s, true
+		return found, true
 	}
 	return nil, false
+}
+
+// find is match with the narrow shape, where it fits: the fewer values, the less work.
+func (s *shape) find(text string, values *[]string) *shape {
+	if s.narrow != nil {
+		if v := s.narrow.match(text, *values); v != nil {
+			*values = v
+			return s.narrow
+		}
+	}
+	if *values = s.match(text, *values); *values == nil {
+		return nil
+	}
+	for i, v := range *values {
+		if !s.varies[i] && v != s.first[i] {
+			s.varies[i], s.narrow = true, nil
+		}
+	}
+	if s.narrow == nil {
+		s.narrow = s.narrowed()
+	}
+	return s
+}
+
+// narrowed is the shape without the values that never vary and that nobody reads.
+func (s *shape) narrowed() *shape {
+	n := &shape{}
+	fixed := s.fixed[0]
+	for i, p := range s.places {
+		if s.varies[i] || slices.Contains(placesRead, p) {
+			n.fixed, n.numbers, n.places = append(n.fixed, fixed), append(n.numbers, s.numbers[i]), append(n.places, p)
+			fixed = ""
+		} else {
+			fixed += s.first[i]
+		}
+		fixed += s.fixed[i+1]
+	}
+	n.fixed = append(n.fixed, fixed)
+	return n
 }

@@ -54,7 +54,7 @@ func eachTask(ctx context.Context, f *cmdutil.Factory, fn func(task)) (a celery.
 	if ok {
 		err = redis.EachMessage(ctx, func(chunk []celery.Found) error {
 			for _, m := range chunk {
-				fn(ofFound(m))
+				fn(ofFound(m.Clone()))
 			}
 			return nil
 		})

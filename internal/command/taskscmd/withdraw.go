@@ -71,7 +71,7 @@ func take(ctx context.Context, f *cmdutil.Factory, write cmdutil.WriteFlags, qua
 				continue
 			}
 			if v.Messages++; len(v.Tasks) < shown {
-				v.Tasks = append(v.Tasks, ofFound(m))
+				v.Tasks = append(v.Tasks, ofFound(m.Clone()))
 			}
 		}
 		return nil
