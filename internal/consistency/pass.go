@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,18 +20,40 @@ type pass struct {
 
 	counts  map[string]int64
 	errs    map[string]error
-	jobs    []liveJob
+	jobs    liveSets
 	jobsErr error
 }
 
-// liveJob is a job that has not ended.
-type liveJob struct {
-	id            int64
-	late, overdue bool // PENDING for a while; PROCESSING for longer than a task may take
+// liveSets are the jobs that have not ended.
+type liveSets struct {
+	all  idSet
+	late idSet    // PENDING for a while, or PROCESSING for longer than a task may take
+	busy []uint64 // hashes of the RUNNING campaigns that they are of, some of them more than once
 }
 
-// liveJobs are the jobs that have not ended.
-const liveJobs = "j.status IN ('PENDING', 'PROCESSING', 'PAUSED')"
+func (s *liveSets) add(id int64, late bool, campaign *int64) {
+	s.all.add(id)
+	if late {
+		s.late.add(id)
+	}
+	if campaign == nil || len(s.busy) > 0 && s.busy[len(s.busy)-1] == uint64(*campaign) {
+		return
+	}
+	if len(s.busy) == cap(s.busy) { // no larger than twice what is in it
+		s.busy = s.distinct()
+		s.busy = slices.Grow(s.busy, len(s.busy)+1000)
+	}
+	s.busy = append(s.busy, uint64(*campaign))
+}
+
+// distinct are the hashes without those that repeat.
+func (s *liveSets) distinct() []uint64 {
+	slices.Sort(s.busy)
+	return slices.Compact(s.busy)
+}
+
+// liveJobs are the jobs that have not ended. To compare one by one is quicker than IN.
+const liveJobs = "(j.status = 'PENDING' OR j.status = 'PROCESSING' OR j.status = 'PAUSED')"
 
 func (p *pass) count(c *Check) (int64, error) {
 	p.once.Do(p.run)
@@ -38,10 +61,10 @@ func (p *pass) count(c *Check) (int64, error) {
 }
 
 // liveJobs reads the jobs that have not ended, in the pass over the jobs.
-func (l *look) liveJobs() ([]liveJob, error) {
+func (l *look) liveJobs() (*liveSets, error) {
 	p := l.passes[jobs]
 	p.once.Do(p.run)
-	return p.jobs, p.jobsErr
+	return &p.jobs, p.jobsErr
 }
 
 // run counts for all checks at once; where that fails, for each alone, so that one that
@@ -71,9 +94,8 @@ func (p *pass) run() {
 
 // What a row of a pass is: one number, since there may be many.
 const (
-	bitLate = 1 << iota
-	bitOverdue
-	firstBit = 2  // of the checks
+	bitLate  = 1
+	firstBit = 1  // of the checks
 	idShift  = 30 // of the job's id
 )
 
@@ -84,15 +106,16 @@ func (p *pass) read(checks []*Check, live bool) error {
 	if sql == "" {
 		return nil
 	}
-	counts, jobs := make([]int64, len(checks)), []liveJob(nil)
+	counts, jobs := make([]int64, len(checks)), liveSets{}
 	err := p.l.query(p.l.ctx, sql, nil, func(rows pgx.Rows) error {
 		var row int64
-		_, err := pgx.ForEachRow(rows, []any{&row}, func() error {
+		var campaign *int64
+		_, err := pgx.ForEachRow(rows, []any{&row, &campaign}, func() error {
 			for i := range counts {
 				counts[i] += row >> (firstBit + i) & 1
 			}
 			if live {
-				jobs = append(jobs, liveJob{id: row >> idShift, late: row&bitLate != 0, overdue: row&bitOverdue != 0})
+				jobs.add(row>>idShift, row&bitLate != 0, campaign)
 			}
 			return nil
 		})
@@ -110,14 +133,17 @@ func (p *pass) read(checks []*Check, live bool) error {
 	return nil
 }
 
+// lateJobs is bitLate. The server works out a moment once where it stands in a SELECT.
+const lateJobs = `CASE WHEN j.status = 'PENDING' THEN j.task_id IS NOT NULL AND coalesce(j.updated_at, j.created_at) < (SELECT now() - interval '1 minute')
+	WHEN j.status = 'PROCESSING' THEN coalesce(j.updated_at, j.created_at) < (SELECT now() - interval %s) ELSE false END::int`
+
 func (p *pass) sql(checks []*Check, live bool) string {
 	var wrong []string
-	id, bits := "0", []string{"0"}
+	id, bits, campaign := "0", []string{"0"}, "NULL::bigint"
 	if live {
-		const since = "coalesce(j.updated_at, j.created_at)"
 		id, wrong = fmt.Sprintf("(j.id::bigint << %d)", idShift), []string{liveJobs}
-		bits = []string{"(j.status = 'PENDING' AND j.task_id IS NOT NULL AND " + since + " < now() - interval '1 minute')::int",
-			"(j.status = 'PROCESSING' AND " + since + " < now() - interval " + seconds(p.l.options.TaskTimeLimit) + ")::int * 2"}
+		campaign = "CASE WHEN c.status = 'RUNNING' AND " + liveJobs + " THEN hashtextextended(c.id, 0) END"
+		bits = []string{fmt.Sprintf(lateJobs, seconds(p.l.options.TaskTimeLimit))}
 	}
 	for i, c := range checks {
 		condition := c.table.condition(p.l.options)
@@ -129,5 +155,5 @@ func (p *pass) sql(checks []*Check, live bool) string {
 	if len(wrong) == 0 {
 		return ""
 	}
-	return "SELECT " + id + " | " + strings.Join(bits, " | ") + " FROM " + p.from + " WHERE " + strings.Join(wrong, " OR ")
+	return "SELECT " + id + " | " + strings.Join(bits, " | ") + ", " + campaign + " FROM " + p.from + " WHERE " + strings.Join(wrong, " OR ")
 }

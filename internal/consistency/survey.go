@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,20 +20,18 @@ import (
 type survey struct {
 	l     *look
 	seed  maphash.Seed
-	tasks map[uint64]struct{} // hashes of the task ids in the broker
-	jobs  map[int64]uint16    // how many messages name a job, and whether it has not ended
+	tasks []uint64 // hashes of the task ids in the broker
+	named idSet    // the jobs that messages name
+	again idSet    // those that more than one names
 
 	lost, twice, finished, orphans, zombies, overdue, malformed, replies outcome
 }
-
-// live marks, in survey.jobs, a job that has not ended.
-const live = 1 << 15
 
 // add notes one more finding, as far as there is room.
 func (s *survey) add(o *outcome, subject, sample string) {
 	o.count++
 	if len(o.subjects) < maxSubjects {
-		o.subjects = append(o.subjects, subject)
+		o.subjects = append(o.subjects, strings.Clone(subject))
 	}
 	if len(o.samples) < s.l.options.MaxSamples {
 		o.samples = append(o.samples, sample)
@@ -42,8 +42,8 @@ func (l *look) readSurvey() (*survey, error) {
 	if l.options.BrokerErr != nil {
 		return nil, l.options.BrokerErr
 	}
-	s := &survey{l: l, seed: maphash.MakeSeed(), tasks: make(map[uint64]struct{}), jobs: make(map[int64]uint16)}
-	for _, step := range []func(context.Context) error{s.messages, s.reserved, s.replyQueues, s.liveJobs, s.strangers} {
+	s := &survey{l: l, seed: maphash.MakeSeed()}
+	for _, step := range []func(context.Context) error{s.messages, s.reserved, s.replyQueues, s.unnamed, s.strangers} {
 		if err := step(l.ctx); err != nil {
 			return nil, err
 		}
@@ -62,12 +62,12 @@ func (s *survey) messages(ctx context.Context) error {
 		for _, m := range chunk {
 			s.judge(m, workers)
 			if m.TaskID != "" {
-				s.tasks[s.hash(m.TaskID)] = struct{}{}
+				s.tasks = append(s.tasks, s.hash(m.TaskID))
 			}
 			if m.JobID <= 0 || !queue.RunsJob(s.l.options.Tasks, m.Name) {
 				continue
 			}
-			if s.jobs[m.JobID]++; s.jobs[m.JobID] == 2 {
+			if !s.named.add(m.JobID) && s.again.add(m.JobID) {
 				s.add(&s.twice, strconv.FormatInt(m.JobID, 10), fmt.Sprintf("job %d: a second message is task %s in %s", m.JobID, m.TaskID, m.List))
 			}
 		}
@@ -113,17 +113,16 @@ func (s *survey) replyQueues(ctx context.Context) error {
 // strangers looks for messages whose job has ended, or is none. There are few, or none, so
 // that they are looked for a second time rather than all remembered the first time.
 func (s *survey) strangers(ctx context.Context) error {
-	var ids []int64
-	for id, n := range s.jobs {
-		if n&live == 0 {
-			ids = append(ids, id)
-		}
+	live, err := s.l.liveJobs()
+	if err != nil {
+		return err
 	}
+	ids := slices.Collect(s.named.without(&live.all))
 	if len(ids) == 0 {
 		return nil
 	}
 	status := make(map[int64]string, len(ids))
-	err := s.l.query(ctx, `SELECT m.job, coalesce(j.status::text, '') FROM unnest($1::bigint[]) AS m (job) LEFT JOIN jobs AS j ON j.id = m.job`, []any{ids}, func(rows pgx.Rows) error {
+	err = s.l.query(ctx, `SELECT m.job, coalesce(j.status::text, '') FROM unnest($1::bigint[]) AS m (job) LEFT JOIN jobs AS j ON j.id = m.job`, []any{ids}, func(rows pgx.Rows) error {
 		var id int64
 		var now string
 		_, err := pgx.ForEachRow(rows, []any{&id, &now}, func() error {

@@ -17,22 +17,14 @@ type suspect struct {
 	pending              bool
 }
 
-// liveJobs looks for jobs that have waited for a while and whose task is not in the
-// broker, and for those that nobody works on. It marks the jobs that it sees.
-func (s *survey) liveJobs(ctx context.Context) error {
-	all, err := s.l.liveJobs()
+// unnamed looks for jobs that have waited for a while and whose task is not in the
+// broker, and for those that nobody works on.
+func (s *survey) unnamed(ctx context.Context) error {
+	live, err := s.l.liveJobs()
 	if err != nil {
 		return err
 	}
-	var suspects []int64
-	for _, j := range all {
-		messages, named := s.jobs[j.id]
-		if named {
-			s.jobs[j.id] = messages | live
-		} else if j.late || j.overdue {
-			suspects = append(suspects, j.id)
-		}
-	}
+	suspects := slices.Collect(live.late.without(&s.named))
 	if len(suspects) == 0 {
 		return nil
 	}
@@ -40,6 +32,7 @@ func (s *survey) liveJobs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	slices.Sort(s.tasks)
 	for chunk := range slices.Chunk(suspects, maxSubjects) {
 		missing, err := s.look(ctx, chunk, waiting)
 		if err == nil {
@@ -60,7 +53,7 @@ func (s *survey) look(ctx context.Context, ids []int64, waiting map[int64]bool) 
 		FROM jobs WHERE id = ANY ($1::bigint[]) ORDER BY id`, []any{ids}, func(rows pgx.Rows) error {
 		var j suspect
 		_, err := pgx.ForEachRow(rows, []any{&j.id, &j.task, &j.kind, &j.campaign, &j.since, &j.pending}, func() error {
-			if _, queued := s.tasks[s.hash(j.task)]; !queued && !(j.pending && waiting[j.id]) {
+			if _, queued := slices.BinarySearch(s.tasks, s.hash(j.task)); !queued && !(j.pending && waiting[j.id]) {
 				missing = append(missing, j)
 			}
 			return nil
