@@ -35,9 +35,10 @@ func queueChecks() []*Check {
 		},
 		{
 			ID: "LGQ003", Family: Queue, Severity: Error, Title: "Jobs have no valid campaign",
-			Meaning: "campaign_id is empty, or names a campaign that does not exist. The task of such a job fails.",
-			Remedy:  "Look at the jobs named here. If their campaign was deleted by mistake, restore it from a backup; otherwise cancel them: `UPDATE jobs SET status = 'CANCELLED', error = 'no campaign', completed_at = now() WHERE id IN (…)`.",
-			table:   &rowSet{from: jobs, where: "c.id IS NULL", key: "j.id", sample: jobSample},
+			Meaning: "campaign_id is empty, or names a campaign that does not exist. The task of such a job fails. " +
+				"In a run with the checks of the broker a validated foreign key vouches for the jobs that have ended; `--only LGQ003` looks at each of them.",
+			Remedy: "Look at the jobs named here. If their campaign was deleted by mistake, restore it from a backup; otherwise cancel them: `UPDATE jobs SET status = 'CANCELLED', error = 'no campaign', completed_at = now() WHERE id IN (…)`.",
+			table:  &rowSet{from: jobs, where: "c.id IS NULL", keyed: "j.campaign_id IS NULL", key: "j.id", sample: jobSample},
 		},
 		{
 			ID: "LGQ004", Family: Queue, Severity: Warning, Title: "Paused jobs have completed_at",
