@@ -29,7 +29,7 @@ func BenchmarkCatalogue(b *testing.B) {
 	for range b.N {
 		var bare, ours time.Duration
 		var memory int64
-		for range 5 { // in turns; the best of each
+		for range 15 { // in turns; the best of each
 			d, kib := h.command(b, binary)
 			if memory = max(memory, kib); ours == 0 || d < ours {
 				ours = d

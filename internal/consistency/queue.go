@@ -57,7 +57,7 @@ func queueChecks() []*Check {
 			ID: "LGQ012", Family: Queue, Severity: Warning, Title: "Ended jobs have no completed_at",
 			Meaning: "COMPLETED or FAILED without the time. Reports and clean-ups that go by time miss them.",
 			Remedy:  "Let it be mended (`--fix` fills in updated_at), or run the same by hand: `UPDATE jobs SET completed_at = coalesce(updated_at, created_at) WHERE status IN ('COMPLETED', 'FAILED') AND completed_at IS NULL`.",
-			table:   &rowSet{from: jobs, where: "j.status IN ('COMPLETED', 'FAILED') AND j.completed_at IS NULL", key: "j.id", sample: jobSample}, fix: fillCompletedAt,
+			table:   &rowSet{from: jobs, where: "j.completed_at IS NULL AND j.status IN ('COMPLETED', 'FAILED')", key: "j.id", sample: jobSample}, fix: fillCompletedAt,
 		},
 		{
 			ID: "LGQ013", Family: Queue, Severity: Error, Title: "New tasks are stuck in the outbox",
