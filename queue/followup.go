@@ -62,17 +62,17 @@ func (m *Manager) followUp(ctx context.Context, epoch int64, assumeDead bool) ([
 			return nil, databaseError("forget the tasks that have gone their way", err)
 		}
 	}
-	missing, doubt, err := m.lost(ctx, assumeDead)
+	missing, err := m.missing(ctx, assumeDead)
 	if err != nil {
 		return nil, err
 	}
-	if doubt != "" {
-		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: int64(len(missing)), Action: "left alone",
-			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", len(missing), doubt)}}, nil
+	if n := len(missing.jobs); missing.doubt != "" {
+		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: int64(n), Action: "left alone",
+			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", n, missing.doubt)}}, nil
 	}
 	var again, failed int64
-	for chunk := range slices.Chunk(missing, lostAtOnce) {
-		l, err := m.judge(ctx, chunk)
+	for chunk := range slices.Chunk(missing.jobs, lostAtOnce) {
+		l, err := m.judge(ctx, missing, chunk)
 		if err != nil {
 			return nil, err
 		}
@@ -118,24 +118,30 @@ func lostFindings(epoch, again, failed int64, get, become string) []Finding {
 	return fs
 }
 
-// lost finds the jobs whose task is nowhere, and why that is in doubt; "" where it is
-// certain. It changes nothing.
-func (m *Manager) lost(ctx context.Context, assumeDead bool) (missing []int32, doubt string, err error) {
+// missing are jobs whose task is nowhere.
+type missing struct {
+	jobs  []int32
+	tasks []wantedTask // that were looked for
+	doubt string       // why they may be somewhere all the same; "" where it is certain
+}
+
+// missing finds the jobs whose task is nowhere, and changes nothing.
+func (m *Manager) missing(ctx context.Context, assumeDead bool) (missing, error) {
 	w := m.newWanted()
-	err = m.suspects(ctx, nil, func(s suspect) { w.add(int32(s.job), s.task) })
+	err := m.suspects(ctx, nil, func(s suspect) { w.add(int32(s.job), s.task) })
 	if err != nil || len(w.jobs) == 0 {
-		return nil, "", err
+		return missing{}, err
 	}
 	w.sort()
 	sv, err := patiently(ctx, m, func() (*survey, error) { return m.look(ctx, w) })
 	if err != nil {
-		return nil, "", err
+		return missing{}, err
 	}
-	missing = slices.DeleteFunc(w.jobs, func(job int32) bool { return len(sv.of(int64(job))) > 0 })
-	if len(missing) == 0 || assumeDead {
-		return missing, "", nil
+	out := missing{tasks: w.old, jobs: slices.DeleteFunc(w.jobs, func(job int32) bool { return len(sv.of(int64(job))) > 0 })}
+	if len(out.jobs) > 0 && !assumeDead {
+		out.doubt = sv.fleet.Doubt
 	}
-	return missing, sv.fleet.Doubt, nil
+	return out, nil
 }
 
 // suspects calls fn with the suspects among some jobs, or among all where only is nil.
@@ -151,14 +157,20 @@ func (m *Manager) suspects(ctx context.Context, only []int32, fn func(suspect)) 
 	return databaseError("follow the tasks that were published", err)
 }
 
-// judge says what becomes of jobs whose task is nowhere.
-func (m *Manager) judge(ctx context.Context, jobs []int32) (*lostTasks, error) {
+// judge says what becomes of some of the jobs whose task is nowhere. One that has got
+// another task since is none of them.
+func (m *Manager) judge(ctx context.Context, looked missing, jobs []int32) (*lostTasks, error) {
 	l := &lostTasks{}
-	var missing []suspect
-	if err := m.suspects(ctx, jobs, func(s suspect) { missing = append(missing, s) }); err != nil {
+	var lost []suspect
+	err := m.suspects(ctx, jobs, func(s suspect) {
+		if job, ok := find(looked.tasks, taskIDOf(s.task)); ok && int64(job) == s.job {
+			lost = append(lost, s)
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
-	for chunk := range slices.Chunk(missing, 2000) {
+	for chunk := range slices.Chunk(lost, 2000) {
 		ids := make([]string, len(chunk))
 		for i, s := range chunk {
 			ids[i] = s.task

@@ -103,7 +103,7 @@ func (m *Manager) Inspect(ctx context.Context, id int64) (Job, error) {
 	}
 	w.add(int32(id), "")
 	w.sort()
-	names := taskTexts{}
+	names := map[taskID]string{}
 	sv, err := m.lookNaming(ctx, w, names)
 	if err != nil {
 		j.BrokerErr = err.Error()

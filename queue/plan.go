@@ -69,15 +69,15 @@ func (m *Manager) Plan(ctx context.Context) (Result, error) {
 // plannedLost says which tasks Reconcile would make anew. To ask the workers takes the
 // right to publish: without it, or without the broker, that is said.
 func (m *Manager) plannedLost(ctx context.Context, epoch int64) []Finding {
-	missing, doubt, err := m.lost(ctx, false)
-	if doubt != "" {
-		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: int64(len(missing)), Action: "they would be left alone",
-			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", len(missing), doubt)}}
+	missing, err := m.missing(ctx, false)
+	if n := len(missing.jobs); missing.doubt != "" {
+		return []Finding{{Kind: FoundUnknownTasks, Epoch: epoch, Jobs: int64(n), Action: "they would be left alone",
+			Detail: fmt.Sprintf("the tasks of %d jobs may be lost: %s", n, missing.doubt)}}
 	}
 	var again, failed int64
-	for chunk := range slices.Chunk(missing, lostAtOnce) {
+	for chunk := range slices.Chunk(missing.jobs, lostAtOnce) {
 		var l *lostTasks
-		if l, err = m.judge(ctx, chunk); err != nil {
+		if l, err = m.judge(ctx, missing, chunk); err != nil {
 			break
 		}
 		again, failed = again+int64(len(l.again)), failed+int64(len(l.failed))

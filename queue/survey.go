@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -55,7 +56,7 @@ func (m *Manager) look(ctx context.Context, w wanted) (*survey, error) {
 }
 
 // lookNaming is look, and notes the names of the tasks that were found.
-func (m *Manager) lookNaming(ctx context.Context, w wanted, names taskTexts) (*survey, error) {
+func (m *Manager) lookNaming(ctx context.Context, w wanted, names map[taskID]string) (*survey, error) {
 	s := &survey{wanted: w}
 	var err error
 	s.fleet, err = m.settings.Broker.Each(ctx, func(chunk []Held) error {
@@ -114,7 +115,7 @@ func (s *survey) sort() {
 		if i+1 < len(s.hits) && s.hits[i+1].job == h.job && s.hits[i+1].id == h.id {
 			continue
 		}
-		h.copies, copies = max(1, uint16(len(copies)), h.copies), copies[:0]
+		h.copies, copies = max(1, uint16(min(len(copies), math.MaxUint16)), h.copies), copies[:0]
 		out = append(out, h)
 	}
 	s.hits = out

@@ -3,6 +3,7 @@ package queue
 import (
 	"bytes"
 	"crypto/sha256"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -35,8 +36,8 @@ type taskTexts map[taskID]string
 // add returns the id, and remembers its text where that is needed.
 func (t taskTexts) add(s string) taskID {
 	id, ok := parseTaskID(s)
-	if !ok {
-		t[id] = s
+	if _, known := t[id]; !ok && !known {
+		t[id] = strings.Clone(s) // else it would keep the message that it is part of
 	}
 	return id
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/leadgenctl/leadgenctl/queue"
 )
@@ -46,10 +47,11 @@ func (r *Redis) locate(ctx context.Context, wanted map[queue.Message]int) (map[q
 	return s.found, nil
 }
 
-// hit notes a message, unless it is known: what moves is met again.
+// hit notes a message. What moves is met again: then it is where it was met last.
 func (s *search) hit(m queue.Message, old oldJSON) {
 	known := func(o oldJSON) bool { return o.List == old.List && o.Raw == old.Raw && o.Tag == old.Tag }
-	if slices.ContainsFunc(s.found[m], known) {
+	if i := slices.IndexFunc(s.found[m], known); i >= 0 {
+		s.found[m][i] = old
 		return
 	}
 	s.found[m] = append(s.found[m], old)
@@ -63,9 +65,6 @@ const (
 	overlap = 100
 	// stepsBack is how often what moved past a read is read for again.
 	stepsBack = 20
-	// probesAtMost is how many places are read far from the tail; where more are wanted
-	// the whole list is.
-	probesAtMost = 20
 )
 
 // locateOn reads a list from the tail on until each message is found, or known to be gone.
@@ -82,6 +81,8 @@ func (r *Redis) locateOn(ctx context.Context, list string, s *search) error {
 	if targets, err = r.probe(ctx, list, got, s.left(targets, got), s); err != nil {
 		return err
 	}
+	// What lay on another list can be here only where kombu puts messages back.
+	targets = slices.DeleteFunc(targets, func(t target) bool { return t.rank == unranked && s.order.known(t.message.TaskID) })
 	for from, back := 0, 0; len(targets) > 0; {
 		switch passed := got.max >= 0 && targets[0].rank < got.min; {
 		case passed && back < stepsBack:
@@ -100,15 +101,20 @@ func (r *Redis) locateOn(ctx context.Context, list string, s *search) error {
 }
 
 // probe reads where messages must be that lay far from the tail: nearer than they lay, by
-// what was taken from between.
+// what was taken from between. It reads no more than a walk to the farthest would.
 func (r *Redis) probe(ctx context.Context, list string, tail span, targets []target, s *search) ([]target, error) {
-	probes := 0
+	left := 0
+	for _, t := range targets {
+		if t.rank != unranked {
+			left = t.rank / (readAtOnce - overlap)
+		}
+	}
 	for _, t := range slices.Clone(targets) {
 		away := t.rank - tail.max // from the end of what was read there
 		if t.rank == unranked || away < 2*readAtOnce || !slices.Contains(targets, t) {
 			continue
 		}
-		if probes++; probes > probesAtMost {
+		if left--; left < 0 {
 			break
 		}
 		got, err := r.readSpan(ctx, list, away+readAtOnce/2, s)
@@ -137,6 +143,10 @@ func (s *search) left(targets []target, got span) []target {
 	})
 }
 
+// redelivered is what kombu marks messages with that it puts back (transport/redis.py,
+// Channel._do_restore_message).
+const redelivered = `"redelivered": true`
+
 // readSpan reads part of a list, from that many messages before the tail on.
 func (r *Redis) readSpan(ctx context.Context, list string, from int, s *search) (span, error) {
 	raws, err := r.client.LRange(ctx, list, int64(-from-readAtOnce), int64(-from-1)).Result()
@@ -150,7 +160,7 @@ func (r *Redis) readSpan(ctx context.Context, list string, from int, s *search) 
 		if s.missing[key] > 0 {
 			s.hit(key, oldJSON{List: list, Raw: raw, At: i - len(raws) - from})
 		}
-		if rank := s.order.rank(list, m.TaskID); rank != unranked {
+		if rank := s.order.rank(list, m.TaskID); rank != unranked && !strings.Contains(raw, redelivered) {
 			got.min, got.max = min(got.min, rank), max(got.max, rank)
 		}
 	}

@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// order remembers in which order messages lay on the lists: they only move towards the
-// tail, in order, so that what lay nearer to it than a message that is there now, and is
-// not between the two, is gone. 8 bytes a message.
+// order remembers in which order messages lay on the lists: they move towards the tail, in
+// order, so that what lay nearer to it than a message that is there now, and is not between
+// the two, is gone. Only what kombu puts back is in no order, and marked as redelivered; it
+// may count as gone, to a worker: then its job keeps it. 8 bytes a message.
 type order struct {
 	seed  maphash.Seed
 	lists map[string]*listOrder
@@ -57,6 +58,19 @@ func (o *order) finish() {
 		}
 		slices.Sort(l.keys)
 	}
+}
+
+// known says whether a message has a rank on any list.
+func (o *order) known(taskID string) bool {
+	if o == nil {
+		return false
+	}
+	for list := range o.lists {
+		if o.rank(list, taskID) != unranked {
+			return true
+		}
+	}
+	return false
 }
 
 // rank says how many messages lay between this one and the tail.

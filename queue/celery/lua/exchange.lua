@@ -14,7 +14,7 @@ local function place(old)
   local guess = math.min(-1, old.at + (moved[old.list] or 0))
   if redis.call('LINDEX', old.list, guess) == old.raw then return guess end
   local last = math.min(-1, guess + 600)
-  local near = redis.call('LRANGE', old.list, math.max(guess - 100, -redis.call('LLEN', old.list)), last)
+  local near = redis.call('LRANGE', old.list, guess - 100, last)
   for i = #near, 1, -1 do
     if near[i] == old.raw then
       local at = last - #near + i
@@ -24,7 +24,11 @@ local function place(old)
   end
   -- To look for what is gone takes as long as the part of the list that it was in.
   local head = redis.call('LPOS', old.list, old.raw, 'RANK', -1, 'MAXLEN', 5000 - old.at)
-  if head then return head - redis.call('LLEN', old.list) end
+  if head then
+    local at = head - redis.call('LLEN', old.list)
+    moved[old.list] = at - old.at
+    return at
+  end
 end
 
 local function take(old, new)
@@ -42,8 +46,9 @@ local function take(old, new)
   redis.call('RPUSH', kept, cjson.encode({list = old.list, raw = old.raw, replaced_by = new.id}))
 end
 
-local out = {}
-for i, new in ipairs(cjson.decode(ARGV[2])) do
+-- All is found before anything is changed: a script that fails is not taken back.
+local out, all = {}, cjson.decode(ARGV[2])
+for i, new in ipairs(all) do
   local before = redis.call('HGET', remembered, new.id)
   if before then
     out[i] = before == 'missed' and 'missed' or 'duplicate'
@@ -57,11 +62,16 @@ for i, new in ipairs(cjson.decode(ARGV[2])) do
         there = old.now ~= nil
       end
     end
-    if there then
+    out[i] = there and 'replaced' or 'missed'
+    new.decided = true
+  end
+end
+for i, new in ipairs(all) do
+  if new.decided then
+    if out[i] == 'replaced' then
       for _, old in ipairs(new.olds) do take(old, new) end
       redis.call('LPUSH', new.list, new.raw)
     end
-    out[i] = there and 'replaced' or 'missed'
     redis.call('HSET', remembered, new.id, out[i])
   end
 end
