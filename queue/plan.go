@@ -104,7 +104,7 @@ func planned(last entry, st breaker.Status) []Finding {
 	switch {
 	case st.Pending:
 		fs = append(fs, Finding{Kind: FoundForeign, Epoch: st.Epoch, Loud: true, Action: "it would be adopted under a new epoch",
-			Detail: fmt.Sprintf("the circuit breaker was made %s by another program: %s", st.State, st.Reason)})
+			Detail: foreign(st.State, st.Reason)})
 	case st.Lost:
 		fs = append(fs, Finding{Kind: FoundLostKey, Epoch: st.Epoch, Loud: true, Action: "it would be restored",
 			Detail: fmt.Sprintf("Redis has lost the key of a circuit breaker that is open since epoch %d", st.Epoch)})

@@ -80,6 +80,15 @@ func (m *Manager) since(ctx context.Context, last entry, ts ...breaker.Transitio
 	return entries, nil
 }
 
+// foreign tells of a change by another program, which may have given no reason.
+func foreign(state breaker.State, reason string) string {
+	detail := fmt.Sprintf("the circuit breaker was made %s by another program", state)
+	if reason != "" {
+		detail += ": " + reason
+	}
+	return detail
+}
+
 // findings says what the calls met and mended in Redis.
 func findings(last entry, ts ...breaker.Transition) []Finding {
 	var fs []Finding
@@ -93,7 +102,7 @@ func findings(last entry, ts ...breaker.Transition) []Finding {
 	for _, t := range ts {
 		if a := t.Adopted; a != nil {
 			add(Finding{Kind: FoundForeign, Epoch: a.Epoch, Loud: true, Action: fmt.Sprintf("adopted as epoch %d", a.Epoch),
-				Detail: fmt.Sprintf("the circuit breaker was made %s by another program: %s", a.State, a.Reason)})
+				Detail: foreign(a.State, a.Reason)})
 		}
 		if t.Restored {
 			f := Finding{Kind: FoundLostKey, Epoch: t.Epoch, Loud: true, Action: "restored: the circuit breaker is " + string(t.State),
