@@ -49,7 +49,7 @@ func campaignChecks() []*Check {
 			ID: "LGC006", Family: Campaign, Severity: Warning, Title: "Ended campaigns have active jobs",
 			Meaning: "The campaign is COMPLETED or FAILED, and these jobs of it (clean-ups aside) are pending, processing or paused: they will work for nothing, or change what is final.",
 			Remedy:  "Cancel them if nobody needs their result: `UPDATE jobs SET status = 'CANCELLED', error = 'campaign ended', completed_at = now() WHERE campaign_id = '…' AND status IN ('PENDING', 'PAUSED')`.",
-			twice:   true, table: &rowSet{from: jobs, live: true, key: "j.id", sample: `format('job %s (%s, %s) of campaign %s (%s)', j.id, j.job_type, j.status, c.id, c.status)`,
+			twice:   true, table: &rowSet{from: jobsOfCampaigns, judge: adrift, key: "j.id", sample: `format('job %s (%s, %s) of campaign %s (%s)', j.id, j.job_type, j.status, c.id, c.status)`,
 				where: "c.status IN ('COMPLETED', 'FAILED') AND " + liveJobs + " AND j.job_type::text <> 'CLEANUP_CAMPAIGN'"},
 		},
 		{
@@ -62,22 +62,6 @@ func campaignChecks() []*Check {
 				key:   "l.id", sample: "format('lead %s of campaign %s: job %s', l.id, l.campaign_id, l.enrichment_job_id)"},
 		},
 	}
-}
-
-// idleCampaigns says whether there may be a RUNNING campaign without a live job: there is
-// none where the pass over the jobs has met as many as there are. Hashes that collide
-// make that fewer, and each campaign is looked at.
-func idleCampaigns(l *look) (bool, error) {
-	p := l.passes[jobs]
-	if !p.live {
-		return true, nil
-	}
-	if p.once.Do(p.run); p.jobsErr != nil {
-		return true, nil
-	}
-	var running int
-	err := l.row(l.ctx, "SELECT count(*) FROM campaigns WHERE status = 'RUNNING'", nil, &running)
-	return running > len(p.jobs.distinct()), err
 }
 
 const gateSQL = `SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype('campaignstatus') AND enumlabel = 'PAUSED'),

@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,16 +36,14 @@ type look struct {
 
 func newLook(ctx context.Context, o *Options, checks []*Check) *look {
 	l := &look{ctx: ctx, options: o, started: time.Now(), gone: o.PostgresErr}
-	l.passes = map[string]*pass{jobs: {l: l, from: jobs}}
+	l.passes = make(map[string]*pass)
 	for _, c := range checks {
 		if c.needs&broker != 0 && c.needs&postgres != 0 && o.Broker != nil {
-			l.passes[jobs].live = true
+			l.passOver(jobs).reader, l.passOver(campaigns).reader = &liveSets{l: l}, &liveCampaigns{}
 		}
 		if c.table != nil {
-			if l.passes[c.table.from] == nil {
-				l.passes[c.table.from] = &pass{l: l, from: c.table.from}
-			}
-			l.passes[c.table.from].checks = append(l.passes[c.table.from].checks, c)
+			p := l.passOver(c.table.from)
+			p.checks = append(p.checks, c)
 		}
 	}
 	l.breakerOnce = sync.OnceValues(l.readBreaker)
@@ -85,9 +84,10 @@ func (l *look) begin(ctx context.Context) error {
 // beginSQL begins a look. To compile its statements takes longer than to run them.
 // Without workers beside it a look takes one core of the server at most.
 const beginSQL = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d;
-SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'`
+SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'; SAVEPOINT look`
 
-// query runs one statement under a savepoint, so that one that fails spoils no other.
+// query runs one statement. One that fails spoils no other: the transaction goes back to
+// the savepoint at its start, and since it only reads, nothing is lost.
 func (l *look) query(ctx context.Context, sql string, args []any, read func(pgx.Rows) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,19 +97,16 @@ func (l *look) query(ctx context.Context, sql string, args []any, read func(pgx.
 	// The server's own time-out ends a statement and keeps the connection; this one ends a dead connection.
 	ctx, cancel := context.WithTimeout(ctx, l.options.patience())
 	defer cancel()
-	err := pgx.BeginFunc(ctx, l.tx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		if err := read(rows); err != nil {
-			return err
-		}
+	rows, err := l.tx.Query(ctx, sql, args...)
+	if err == nil {
+		err = read(rows)
 		rows.Close()
-		return rows.Err()
-	})
-	if err != nil && l.tx.Conn().IsClosed() {
+		err = cmp.Or(err, rows.Err())
+	}
+	if err == nil {
+		return nil
+	}
+	if _, lost := l.tx.Exec(ctx, "ROLLBACK TO SAVEPOINT look"); lost != nil || l.tx.Conn().IsClosed() {
 		l.gone = fmt.Errorf("the connection to PostgreSQL broke off: %w", err)
 		return l.gone
 	}

@@ -12,9 +12,11 @@ import (
 	"github.com/leadgenctl/leadgenctl/queue"
 )
 
-// jobs is what every check of jobs reads, so that one scan serves all. A missing
-// campaign shows as a null c.id.
-const jobs = "jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id"
+// jobs is what the checks of jobs read, so that one scan serves all.
+const jobs = "jobs j"
+
+// jobsOfCampaigns is for checks that compare the two. A missing campaign shows as a null c.id.
+const jobsOfCampaigns = "jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id"
 
 // jobSample names a job.
 const jobSample = `format('job %s (%s, %s) of campaign %s', j.id, j.job_type, j.status, coalesce(j.campaign_id, 'none'))`
@@ -36,9 +38,9 @@ func queueChecks() []*Check {
 		{
 			ID: "LGQ003", Family: Queue, Severity: Error, Title: "Jobs have no valid campaign",
 			Meaning: "campaign_id is empty, or names a campaign that does not exist. The task of such a job fails. " +
-				"In a run with the checks of the broker a validated foreign key vouches for the jobs that have ended; `--only LGQ003` looks at each of them.",
+				"In a run with the checks of the broker a validated foreign key vouches for jobs that have ended, and for clean-ups; `--only LGQ003` looks at each job.",
 			Remedy: "Look at the jobs named here. If their campaign was deleted by mistake, restore it from a backup; otherwise cancel them: `UPDATE jobs SET status = 'CANCELLED', error = 'no campaign', completed_at = now() WHERE id IN (…)`.",
-			table:  &rowSet{from: jobs, where: "c.id IS NULL", keyed: "j.campaign_id IS NULL", key: "j.id", sample: jobSample},
+			table:  &rowSet{from: jobsOfCampaigns, where: "c.id IS NULL", judge: withoutCampaign, key: "j.id", sample: jobSample},
 		},
 		{
 			ID: "LGQ004", Family: Queue, Severity: Warning, Title: "Paused jobs have completed_at",

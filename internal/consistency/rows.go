@@ -13,11 +13,10 @@ type rowSet struct {
 	from   string                      // tables, with their joins
 	where  string                      // what is wrong, true or not true
 	live   bool                        // of jobs: where is true of live ones only
-	keyed  string                      // of jobs: what where comes to for those that have ended, while their foreign key holds
 	sample string                      // text that names the row
 	key    string                      // what identifies it
 	args   func(o *Options) []any      // of where: printed in place of %s, as plain numbers
-	judge  func(l *look) (bool, error) // whether such rows are a finding just now; nil for always
+	judge  func(l *look) (bool, error) // whether there may be such rows, and they are a finding just now; nil for always
 }
 
 // condition is where with the options' numbers in it.
