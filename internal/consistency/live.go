@@ -77,12 +77,16 @@ const (
 )
 
 func (s *liveCampaigns) columns(*Options) (number, hash, where string) {
-	return "CASE WHEN c.status = 'RUNNING' THEN 1 ELSE 0 END::bigint", "hashtextextended(c.id, 0)", "NOT (c.status = 'COMPLETED' OR c.status = 'FAILED')"
+	const live = "NOT (c.status = 'COMPLETED' OR c.status = 'FAILED')"
+	return "CASE WHEN c.status = 'RUNNING' THEN 1 ELSE 0 END::bigint", "CASE WHEN " + live + " THEN hashtextextended(c.id, 0) END", live
 }
 
 func (s *liveCampaigns) start() { *s = liveCampaigns{known: make(map[int64]uint8)} }
 
 func (s *liveCampaigns) row(number int64, hash *int64) {
+	if hash == nil { // a check wants the row
+		return
+	}
 	s.known[*hash] |= uint8(number) & campaignIsRunning
 	s.running += int(number & campaignIsRunning)
 }

@@ -63,3 +63,18 @@ func TestIdleCampaignsBesideBusyOnes(t *testing.T) {
 		}
 	}
 }
+
+// An ended campaign is ended whatever else is wrong with it.
+func TestActiveJobsOfAnEndedCampaignWithoutOrganization(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ended := h.db.NewCampaign(t, "COMPLETED", testenv.Job{Status: "PROCESSING"}, testenv.Job{Status: "CANCELLED"})
+	h.exec(fmt.Sprintf(`DO $$ BEGIN SET LOCAL session_replication_role = replica;
+		UPDATE campaigns SET organization_id = 'o-gone' WHERE id = '%s'; END $$`, ended.CampaignID))
+	r := h.run()
+	for _, id := range []string{"LGC003", "LGC006"} {
+		if found := find(r, id); found.Count != 1 || !containsAll(found.Samples, ended.CampaignID) {
+			t.Errorf("%s: %d found: %q %s", id, found.Count, found.Samples, found.Message)
+		}
+	}
+}
