@@ -23,6 +23,7 @@ func AddFlags(fs *pflag.FlagSet) {
 	fs.Duration(KeyTimeout, DefaultTimeout, "how long a server may take to answer")
 	fs.String(KeyActor, "", "who acts, for the records (default: user@host)")
 	fs.StringSlice(KeyServices, DefaultServices, "services that had a breaker of their own")
+	fs.Lookup(KeyServices).DefValue = strings.Join(DefaultServices, ", ") // as the help shows it, in lines that fit a terminal
 }
 
 // appVariables are the platform's own environment variables per setting, after LEADGENCTL_*.

@@ -1,11 +1,13 @@
 package docs_test
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +43,23 @@ func TestEveryCommandHasHelpAndAnExampleThatParses(t *testing.T) {
 		for _, line := range exampleLines(c.Example) {
 			if err := parse(line); err != nil {
 				t.Errorf("example of %s: %s: %v", c.CommandPath(), line, err)
+			}
+		}
+	})
+}
+
+// Help is read on terminals of 80 columns.
+func TestHelpFitsATerminal(t *testing.T) {
+	walk(newRoot(), func(c *cobra.Command) {
+		var help bytes.Buffer
+		c.SetOut(&help)
+		if err := c.Help(); err != nil || help.Len() == 0 {
+			t.Fatalf("help of %s: %v", c.CommandPath(), err)
+		}
+		for line := range strings.Lines(help.String()) {
+			// What cobra itself says of completion holds commands that are to be copied.
+			if width := utf8.RuneCountInString(strings.TrimRight(line, "\n")); width > 80 && !strings.Contains(c.CommandPath(), " completion") {
+				t.Errorf("help of %s, %d columns: %s", c.CommandPath(), width, line)
 			}
 		}
 	})

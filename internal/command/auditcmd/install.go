@@ -41,7 +41,7 @@ has a NAME=value a line, unquoted, as systemd, Docker, kubectl and --env-file of
 program read it; a shell need not understand it.`,
 		Example: `  leadgenctl audit install --systemd
   leadgenctl audit install --cron --every 10m
-  leadgenctl audit install --kubernetes --image registry.example.org/leadgenctl:1.0`,
+  leadgenctl audit install --kubernetes --image example.org/leadgenctl:1.0`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return o.print() },
 	}

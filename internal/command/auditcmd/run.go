@@ -56,7 +56,7 @@ Exit code 0: nothing found that --fail-on names. 1: something was found. 3: some
 could not run. 5: a channel could not be told, or the run could not be kept. 130:
 interrupted; nobody is told, and the health check hears of a failure.`,
 		Example: `  leadgenctl audit run
-  leadgenctl audit run --jitter 30s --textfile /var/lib/node_exporter/leadgenctl.prom
+  leadgenctl audit run --jitter 30s --textfile /var/lib/node_exporter/jobs.prom
   leadgenctl audit run --fail-on=never --baseline known.yaml -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAudit(cmd.Context(), o) },

@@ -55,7 +55,7 @@ second run finds nothing to do.
 Keys of unknown services, and names that only look alike, are listed and left.`,
 		Example: `  leadgenctl migrate-state --dry-run
   leadgenctl migrate-state --yes
-  leadgenctl migrate-state --yes --follow --quiet 10m   # during a rolling deploy
+  leadgenctl migrate-state --yes --follow --quiet 10m  # during a rolling deploy
   leadgenctl migrate-state --rollback latest --dry-run
   leadgenctl migrate-state --rollback latest --yes`,
 		Args: cobra.NoArgs,

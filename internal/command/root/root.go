@@ -73,7 +73,7 @@ func New(io *iostreams.IOStreams) (*cobra.Command, *cmdutil.Factory) {
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit.WithHint(exit.Usagef("%w", err), "see: %s --help", c.CommandPath())
 	})
-	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 ")) // a terminal's width
+	fitHelp(cmd)
 	cmd.InitDefaultCompletionCmd()
 	strict(cmd)
 	return cmd, f
