@@ -45,6 +45,7 @@ const lostAtOnce = 20_000
 // followUp looks after what has left the outbox: a job that a worker held must end, a
 // published task must begin, and one that supersedes must make its row. A task that
 // is nowhere any more is made anew, as often as a task is offered to a broker.
+// Where it fails half-way, the findings are of what was done until then.
 func (m *Manager) followUp(ctx context.Context, epoch int64, assumeDead bool) ([]Finding, error) {
 	for _, sql := range []string{
 		`DELETE FROM leadgenctl.held_jobs AS h WHERE NOT EXISTS (
@@ -72,23 +73,33 @@ func (m *Manager) followUp(ctx context.Context, epoch int64, assumeDead bool) ([
 	}
 	var again, failed int64
 	for chunk := range slices.Chunk(missing.jobs, lostAtOnce) {
-		l, err := m.judge(ctx, missing, chunk)
+		a, f, err := m.mendLost(ctx, epoch, missing, chunk)
+		again, failed = again+a, failed+f
 		if err != nil {
-			return nil, err
-		}
-		err = m.inTx(ctx, "make lost tasks anew", func(tx pgx.Tx) error {
-			a, f, err := l.write(ctx, tx, epoch)
-			again, failed = again+a, failed+f
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		for i, s := range l.failed {
-			m.settings.OnFailure(Failure{JobID: s.job, TaskID: s.task, Attempts: s.lost, Err: errors.New(l.why[i])})
+			return lostFindings(epoch, again, failed, "got", "became"), err
 		}
 	}
 	return lostFindings(epoch, again, failed, "got", "became"), nil
+}
+
+// mendLost judges some of the jobs whose task is nowhere and writes what becomes of them,
+// in one transaction.
+func (m *Manager) mendLost(ctx context.Context, epoch int64, looked missing, jobs []int32) (again, failed int64, err error) {
+	l, err := m.judge(ctx, looked, jobs)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = m.inTx(ctx, "make lost tasks anew", func(tx pgx.Tx) error {
+		again, failed, err = l.write(ctx, tx, epoch)
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	for i, s := range l.failed {
+		m.settings.OnFailure(Failure{JobID: s.job, TaskID: s.task, Attempts: s.lost, Err: errors.New(l.why[i])})
+	}
+	return again, failed, nil
 }
 
 func (l *lostTasks) write(ctx context.Context, tx pgx.Tx, epoch int64) (again, failed int64, err error) {
