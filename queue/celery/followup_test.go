@@ -1,6 +1,7 @@
 package celery_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -207,5 +208,39 @@ w.app.send_task("send_job_report", kwargs=dict(job_id=1, email="x"))
 	}
 	if r := p.close(t); r.TasksCreated != 1 || p.depth(t) != 2 {
 		t.Errorf("%+v; %d messages", r, p.depth(t))
+	}
+}
+
+// forgetful is a broker that after a while cannot say any more how tasks ended.
+type forgetful struct {
+	*celery.Redis
+	answers int
+}
+
+func (f *forgetful) Ended(ctx context.Context, tasks []string) (map[string]string, error) {
+	if f.answers--; f.answers < 0 {
+		return nil, errors.New("the results are away")
+	}
+	return f.Redis.Ended(ctx, tasks)
+}
+
+// Lost tasks are mended in transactions of 20,000 jobs. Where one fails, what the others
+// did is told all the same.
+func TestLostTasksThatWereMendedBeforeAFailureAreTold(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t, queue.Settings{})
+	p.fill(t, 20_001)
+	p.open(t)
+	p.close(t)
+	if err := p.client.Del(t.Context(), "celery").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.later(t)
+	r, err := p.with(t, queue.Settings{Broker: &forgetful{p.broker, 10}}).Reconcile(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "the results are away") || lost(r) != 20_000 {
+		t.Errorf("%d jobs told, %v", lost(r), err)
+	}
+	if r := p.reconcile(t); lost(r) != 1 || r.TasksCreated != 20_001 {
+		t.Errorf("%d jobs, %d tasks", lost(r), r.TasksCreated)
 	}
 }
