@@ -284,6 +284,13 @@ var faults = []fault{
 			h.publish("zero", 0)
 			h.publish("minus", -7)
 		}},
+	{id: "LGQ009", name: "jobs beyond every number", count: 2, says: []string{"there is no job 99999999999999999999", "there is no job 88888888888888888888"},
+		make: func(h *house) {
+			h.worker()
+			for _, id := range []string{"99999999999999999999", "88888888888888888888"} {
+				h.raw("huge "+id, `{"job_id": `+id+`, "job_type": "FETCH_LEADS", "campaign_id": "c"}`)
+			}
+		}},
 	{id: "LGQ010", name: "the worker died an hour ago", count: 1, says: []string{"PROCESSING since"},
 		make: func(h *house) {
 			h.exec("UPDATE jobs SET created_at = now() - interval '1 hour', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[1])

@@ -3,56 +3,103 @@ package consistency
 import (
 	"context"
 	"errors"
+	"hash/maphash"
+	"slices"
 
 	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
-// withdraw keeps, of each doubled job, the message of the task that its row names, or
-// else the first one that is met.
+// copies is what the broker holds of a job that is there more than once.
+type copies struct {
+	task     string // that the job's row names
+	reserved bool   // a worker has one: it stays, since nobody can take it back
+	keep     uint64 // otherwise the message that stays: that of the row's task, or the one that runs first
+	own      bool   // keep is of the row's task
+	found    celery.Found
+	queued   map[uint64]int // how many messages there are, copies that are equal to the byte as one
+}
+
+// doubles are the jobs whose messages are withdrawn.
+type doubles struct {
+	seed maphash.Seed
+	jobs map[int64]*copies
+}
+
+// withdraw takes, of each doubled job, all queued messages out but one, or all where a
+// worker has one.
 func withdraw(ctx context.Context, m *mending, subjects []string) (int64, error) {
 	ids, err := numbers(subjects)
 	if err != nil {
 		return 0, err
 	}
+	d := &doubles{maphash.MakeSeed(), map[int64]*copies{}}
 	task, err := m.tasksOf(ctx, ids)
 	if err != nil {
 		return 0, err
 	}
-	kept := map[int64]string{}
-	if err := keepOne(ctx, m, ids, task, kept); err != nil {
+	for _, id := range ids {
+		d.jobs[id] = &copies{task: task[id], queued: map[uint64]int{}}
+	}
+	if err := m.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
+		for _, f := range chunk {
+			d.meet(f)
+		}
+		return nil
+	}); err != nil {
 		return 0, err
 	}
-	met := map[int64]bool{}
-	batch, n, err := m.Broker.TakeOut(ctx, false, func(f celery.Found) bool {
-		keep, doubled := kept[f.JobID]
-		if !doubled {
-			return false
+	batch, n, err := m.Broker.TakeOut(ctx, false, d.superfluous)
+	for _, c := range d.jobs {
+		if err == nil && !c.reserved && c.queued[c.keep] > 1 {
+			var more int64
+			more, err = m.Broker.TakeCopies(ctx, batch, c.found)
+			n += more
 		}
-		out := f.TaskID != keep || met[f.JobID]
-		met[f.JobID] = met[f.JobID] || f.TaskID == keep
-		return out
-	})
+	}
 	m.Mended(n)
 	if n > 0 {
+		slices.Sort(ids)
 		err = errors.Join(err, m.log.Log(ctx, "", map[string]any{"messages": n, "batch": batch, "job_ids": ids}))
 	}
 	return n, err
 }
 
-// keepOne chooses which message of each job stays.
-func keepOne(ctx context.Context, m *mending, ids []int64, task, kept map[int64]string) error {
-	doubled := map[int64]bool{}
-	for _, id := range ids {
-		doubled[id] = true
+// meet notes a message. They come from the heads of the lists on: the later one runs first.
+func (d *doubles) meet(f celery.Found) {
+	c := d.jobs[f.JobID]
+	if c == nil {
+		return
 	}
-	_, err := m.Broker.Each(ctx, func(chunk []queue.Held) error {
-		for _, h := range chunk {
-			if _, ok := kept[h.JobID]; doubled[h.JobID] && (!ok || h.TaskID == task[h.JobID]) {
-				kept[h.JobID] = h.TaskID
-			}
-		}
-		return nil
-	})
-	return err
+	if f.Place != queue.PlaceQueued {
+		c.reserved = true
+		return
+	}
+	this := d.identity(f)
+	c.queued[this]++
+	if !c.own || f.TaskID == c.task {
+		c.keep, c.own, c.found = this, f.TaskID == c.task, f.Clone()
+	}
+}
+
+// superfluous says whether a message is to be taken out. One that a worker has given back
+// meanwhile was not met queued, and may be the last of its job.
+func (d *doubles) superfluous(f celery.Found) bool {
+	c := d.jobs[f.JobID]
+	if c == nil {
+		return false
+	}
+	this := d.identity(f)
+	return c.queued[this] > 0 && (c.reserved || c.keep != this)
+}
+
+// identity tells a message from any other, but for those that are equal to the byte on
+// the same list. It is never 0.
+func (d *doubles) identity(f celery.Found) uint64 {
+	var h maphash.Hash
+	h.SetSeed(d.seed)
+	_, _ = h.WriteString(f.List)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(f.Raw)
+	return max(1, h.Sum64())
 }

@@ -42,13 +42,13 @@ func (r *Redis) EachMessage(ctx context.Context, fn func([]Found) error) error {
 		l     = lister{client: r.client}
 		chunk []Found
 	)
-	err := r.eachRead(ctx, l.read, func(list string, first int64, raws []string) (int64, error) {
+	err := r.eachRead(ctx, l.read, func(list string, first int64, raws []string) ([]int, error) {
 		chunk = chunk[:0]
 		for i, raw := range raws {
 			m, _ := d.decode(raw) // Defect says what is wrong
 			chunk = append(chunk, Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw, NoJob: m.NoJob})
 		}
-		return 0, fn(chunk)
+		return nil, fn(chunk)
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -345,11 +346,13 @@ func argumentOf(task string) int {
 
 func (m *message) readJobID(kwargs, args gjson.Result) {
 	if v := kwargs.Get("job_id"); kwargs.IsObject() && (v.Type == gjson.Number || v.Type == gjson.String && v.Str != "") {
-		m.JobID, _ = strconv.ParseInt(v.String(), 10, 64)
+		if id, err := strconv.ParseInt(v.String(), 10, 64); err == nil { // beyond 64 bits no job is named
+			m.JobID = id
+		}
 		return
 	}
 	at := argumentOf(m.Name)
-	if list := args.Array(); at >= 0 && args.IsArray() && at < len(list) && list[at].Type == gjson.Number {
+	if list := args.Array(); at >= 0 && args.IsArray() && at < len(list) && list[at].Type == gjson.Number && math.Abs(list[at].Num) < 1<<53 {
 		m.JobID = int64(list[at].Num)
 	}
 }

@@ -13,39 +13,6 @@ import (
 	"github.com/leadgenctl/leadgenctl/queue"
 )
 
-// readAtOnce is how many messages one read of a list returns.
-const readAtOnce = 1000
-
-// eachQueued calls fn with every message of the lists, from the head on: new messages
-// come in there, so that some may be seen twice and none is missed.
-func (r *Redis) eachQueued(ctx context.Context, fn func(list string, first int64, raws []string) (removed int64, err error)) error {
-	return r.eachRead(ctx, func(ctx context.Context, list string, first, last int64) ([]string, error) {
-		return r.client.LRange(ctx, list, first, last).Result()
-	}, fn)
-}
-
-// eachRead is eachQueued with a way to read a part of a list.
-func (r *Redis) eachRead(ctx context.Context, read func(ctx context.Context, list string, first, last int64) ([]string, error),
-	fn func(list string, first int64, raws []string) (removed int64, err error)) error {
-	for _, l := range r.lists() {
-		for at := int64(0); ; {
-			raws, err := read(ctx, l, at, at+readAtOnce-1)
-			if err != nil {
-				return fmt.Errorf("read the list %s: %w", l, err)
-			}
-			if len(raws) == 0 {
-				break
-			}
-			removed, err := fn(l, at, raws)
-			if err != nil {
-				return err
-			}
-			at += int64(len(raws)) - removed
-		}
-	}
-	return nil
-}
-
 // eachReserved calls fn with every message that a worker has fetched and not acknowledged.
 func (r *Redis) eachReserved(ctx context.Context, fn func(tag, raw string) error) error {
 	for cursor := uint64(0); ; {
@@ -84,7 +51,7 @@ func (r *Redis) eachQueuedWhole(ctx context.Context, begin func(), fn func(list 
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return fmt.Errorf("read the count of removals: %w", err)
 		}
-		err = r.eachQueued(ctx, func(list string, _ int64, raws []string) (int64, error) { return 0, fn(list, raws) })
+		err = r.eachQueued(ctx, func(list string, _ int64, raws []string) ([]int, error) { return nil, fn(list, raws) })
 		if err != nil {
 			return err
 		}

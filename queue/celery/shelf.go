@@ -15,10 +15,15 @@ import (
 	"github.com/leadgenctl/leadgenctl/queue"
 )
 
-//go:embed lua/restore.lua
-var restoreLua string
+var (
+	//go:embed lua/restore.lua
+	restoreLua string
+	//go:embed lua/copies.lua
+	copiesLua string
 
-var restoreScript = redis.NewScript(restoreLua)
+	restoreScript = redis.NewScript(restoreLua)
+	copiesScript  = redis.NewScript(copiesLua)
+)
 
 // ErrBatchChanged says that somebody else restored a batch at the same time.
 var ErrBatchChanged = errors.New("celery: the batch was changed by someone else")
@@ -50,28 +55,50 @@ func (r *Redis) TakeOut(ctx context.Context, quarantine bool, choose func(Found)
 		shelf = quarantinedShelf
 	}
 	batch = uuid.NewString()
-	keys := []string{"", r.key(shelf + ":" + batch), r.key(shelf), r.removals()}
 	var d decoder
-	err = r.eachQueued(ctx, func(list string, first int64, raws []string) (int64, error) {
-		args := []any{first, len(raws)}
+	err = r.eachQueued(ctx, func(list string, first int64, raws []string) ([]int, error) {
+		var picked []int
 		for i, raw := range raws {
 			m, _ := d.decode(raw)
 			if choose(Found{Held: m.held(queue.PlaceQueued), List: list, Index: first + int64(i), Defect: m.Defect, Poison: m.Poison, Raw: raw}) {
-				args = append(args, raw)
+				picked = append(picked, i)
 			}
 		}
-		if len(args) == 2 {
-			return 0, nil
-		}
-		keys[0] = list
-		gone, err := withdrawScript.Run(ctx, r.client, keys, args...).Slice()
-		if err != nil {
-			return 0, fmt.Errorf("take messages out of %s: %w", list, err)
-		}
+		gone, err := r.shelve(ctx, shelf, batch, list, first, raws, picked)
 		total += int64(len(gone))
-		return int64(len(gone)), nil
+		return gone, err
 	})
 	return batch, total, err
+}
+
+// TakeCopies takes all messages out that are equal to a queued one, to the byte and on the
+// same list, and leaves one, in one atomic step. What it takes goes into a batch.
+func (r *Redis) TakeCopies(ctx context.Context, batch string, f Found) (int64, error) {
+	n, err := copiesScript.Run(ctx, r.client, []string{f.List, r.key(withdrawnShelf + ":" + batch), r.key(withdrawnShelf), r.removals()}, f.Raw).Int64()
+	if err != nil {
+		return 0, fmt.Errorf("take copies out of %s: %w", f.List, err)
+	}
+	return n, nil
+}
+
+// shelve takes the picked ones of some messages out of a list, keeps them in a batch, and
+// returns which of them were still there.
+func (r *Redis) shelve(ctx context.Context, shelf, batch, list string, first int64, raws []string, picked []int) (gone []int, err error) {
+	if len(picked) == 0 {
+		return nil, nil
+	}
+	args := []any{first, len(raws)}
+	for _, i := range picked {
+		args = append(args, raws[i])
+	}
+	taken, err := withdrawScript.Run(ctx, r.client, []string{list, r.key(shelf + ":" + batch), r.key(shelf), r.removals()}, args...).Int64Slice()
+	if err != nil {
+		return nil, fmt.Errorf("take messages out of %s: %w", list, err)
+	}
+	for _, n := range taken { // counted from 1
+		gone = append(gone, picked[n-1])
+	}
+	return gone, nil
 }
 
 // Batches returns what is kept, of both shelves.

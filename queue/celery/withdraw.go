@@ -19,23 +19,23 @@ var withdrawScript = redis.NewScript(withdrawLua)
 // Queued implements queue.Inspector.
 func (r *Redis) Queued(ctx context.Context, fn func([]queue.Held) error) error {
 	var d decoder
-	return r.eachQueued(ctx, func(_ string, _ int64, raws []string) (int64, error) {
+	return r.eachQueued(ctx, func(_ string, _ int64, raws []string) ([]int, error) {
 		chunk := make([]queue.Held, len(raws))
 		for i, raw := range raws {
 			m, _ := d.decode(raw)
 			chunk[i] = m.held(queue.PlaceQueued)
 		}
-		return 0, fn(chunk)
+		return nil, fn(chunk)
 	})
 }
 
 // Withdraw implements queue.Inspector. What is taken out is kept, byte for byte, in a
 // list of its own under leadgenctl:withdrawn:….
 func (r *Redis) Withdraw(ctx context.Context, reason string, choose func([]queue.Held) ([]bool, error)) (int64, error) {
-	kept := r.key("leadgenctl:withdrawn:" + uuid.NewString())
+	batch := uuid.NewString()
 	var total int64
 	var d decoder
-	err := r.eachQueued(ctx, func(list string, first int64, raws []string) (int64, error) {
+	err := r.eachQueued(ctx, func(list string, first int64, raws []string) ([]int, error) {
 		chunk := make([]queue.Held, len(raws))
 		for i, raw := range raws {
 			m, _ := d.decode(raw)
@@ -43,23 +43,20 @@ func (r *Redis) Withdraw(ctx context.Context, reason string, choose func([]queue
 		}
 		out, err := choose(chunk)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		args := []any{first, len(raws)}
+		var picked []int
 		for i, take := range out {
 			if take {
-				args = append(args, raws[i])
+				picked = append(picked, i)
 			}
 		}
-		if len(args) == 2 {
-			return 0, nil
-		}
-		gone, err := withdrawScript.Run(ctx, r.client, []string{list, kept, r.key("leadgenctl:withdrawn"), r.removals()}, args...).Slice()
-		if err != nil {
-			return 0, fmt.Errorf("withdraw messages from %s (%s): %w", list, reason, err)
-		}
+		gone, err := r.shelve(ctx, withdrawnShelf, batch, list, first, raws, picked)
 		total += int64(len(gone))
-		return int64(len(gone)), nil
+		return gone, err
 	})
-	return total, err
+	if err != nil {
+		return total, fmt.Errorf("withdraw messages (%s): %w", reason, err)
+	}
+	return total, nil
 }

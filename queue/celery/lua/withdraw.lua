@@ -7,16 +7,16 @@ local tombstone = 'leadgenctl:withdrawn'
 -- New messages come in at the head and move everything on.
 local at = {}
 for i, raw in ipairs(redis.call('LRANGE', list, from, from + span + 1000)) do
-  if at[raw] == nil then at[raw] = from + i - 1 end
+  at[raw] = at[raw] or {}
+  table.insert(at[raw], from + i - 1)
 end
 local gone = {}
 local count = 0
 for i = 3, #ARGV do
-  local where = at[ARGV[i]]
-  if where ~= nil and where ~= true then
+  local where = at[ARGV[i]] and table.remove(at[ARGV[i]], 1)
+  if where then
     redis.call('LSET', list, where, tombstone)
     redis.call('RPUSH', kept, cjson.encode({list = list, raw = ARGV[i]}))
-    at[ARGV[i]] = true
     count = count + 1
     gone[#gone + 1] = i - 2
   end
