@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // program gets the message as JSON on its standard input, and the most important of it in
@@ -18,6 +20,10 @@ type program struct {
 	name string
 	args []string
 }
+
+// pipeDelay is how long the output of a program is read after its end: what it left
+// running may hold that open for ever.
+const pipeDelay = time.Second
 
 func newProgram(name string, u *url.URL) (Channel, error) {
 	words := u.Opaque
@@ -42,9 +48,12 @@ func (p *program) Send(ctx context.Context, m Message) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.args[0], p.args[1:]...)
 	cmd.Stdin = bytes.NewReader(body)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // with all that it started
+	cmd.WaitDelay = pipeDelay
 	cmd.Env = append(os.Environ(), "LEADGENCTL_EVENT="+m.Event, "LEADGENCTL_SEVERITY="+string(m.Severity), "LEADGENCTL_TITLE="+m.Title)
 	out, err := cmd.CombinedOutput()
-	if err != nil {
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) { // it ended well, and left something running
 		return fmt.Errorf("run %s: %w: %s", p.args[0], err, firstLine(out))
 	}
 	return nil
