@@ -58,7 +58,7 @@ func post(ctx context.Context, address, text string) error {
 	if err != nil {
 		return backoff.Permanent(errors.New("its URL cannot be requested"))
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{}).Do(req) // a GET after a redirect counts as well
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {

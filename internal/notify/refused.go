@@ -30,8 +30,12 @@ func refusal(status int) *RefusedError {
 	return &RefusedError{fmt.Sprintf("%d %s", status, http.StatusText(status)), slices.Contains(finalStatuses, status)}
 }
 
-// refusalOf finds the answer in an error of the library, where it tells.
+// refusalOf finds the answer in an error, where it tells.
 func refusalOf(err error) *RefusedError {
+	var no *RefusedError
+	if errors.As(err, &no) {
+		return no
+	}
 	var answer jsonclient.Error
 	if errors.As(err, &answer) {
 		return refusal(answer.StatusCode)

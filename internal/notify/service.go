@@ -29,6 +29,9 @@ import (
 type kind struct {
 	build func() types.Service
 	limit int                          // bytes of title and text that it takes; 0 for any
+	host  string                       // where an address names none; the library fills in neither this
+	port  string                       // nor this
+	own   bool                         // everybody has a server of their own: an address must name it
 	check func(address *url.URL) error // of one that logs in as it starts: looks at the address only
 }
 
@@ -36,15 +39,15 @@ type kind struct {
 // since its router would bring all of them and their start-up time.
 var services = map[string]kind{
 	"discord":    {build: func() types.Service { return &discord.Service{} }, limit: 5500},
-	"gotify":     {build: func() types.Service { return &gotify.Service{} }},
-	"matrix":     {build: func() types.Service { return &matrix.Service{} }, limit: 30000, check: checkMatrix},
-	"mattermost": {build: func() types.Service { return &mattermost.Service{} }, limit: 15000},
-	"ntfy":       {build: func() types.Service { return &ntfy.Service{} }, limit: 4096},
-	"opsgenie":   {build: func() types.Service { return &opsgenie.Service{} }, limit: 15000},
-	"pagerduty":  {build: func() types.Service { return &pagerduty.Service{} }, limit: 1024},
+	"gotify":     {build: func() types.Service { return &gotify.Service{} }, own: true},
+	"matrix":     {build: func() types.Service { return &matrix.Service{} }, limit: 30000, own: true, check: checkMatrix},
+	"mattermost": {build: func() types.Service { return &mattermost.Service{} }, limit: 15000, own: true},
+	"ntfy":       {build: func() types.Service { return &ntfy.Service{} }, limit: 4096, host: "ntfy.sh"},
+	"opsgenie":   {build: func() types.Service { return &opsgenie.Service{} }, limit: 15000, host: "api.opsgenie.com", port: "443"},
+	"pagerduty":  {build: func() types.Service { return &pagerduty.Service{} }, limit: 1024, host: "events.pagerduty.com", port: "443"},
 	"pushover":   {build: func() types.Service { return &pushover.Service{} }, limit: 1024},
 	"slack":      {build: func() types.Service { return &slack.Service{} }, limit: 12000},
-	"smtp":       {build: func() types.Service { return &smtp.Service{} }},
+	"smtp":       {build: func() types.Service { return &smtp.Service{} }, own: true},
 	"telegram":   {build: newTelegram, limit: 4096},
 }
 
@@ -72,7 +75,9 @@ func newService(name string, u *url.URL) (Channel, error) {
 	}
 	s := &service{kind: k, name: name, scheme: u.Scheme, address: u}
 	var err error
-	if k.check != nil {
+	if k.own && u.Hostname() == "" {
+		err = errors.New("it names no host")
+	} else if k.check != nil {
 		err = k.check(u)
 	} else {
 		_, err = s.ready()
@@ -89,12 +94,25 @@ func (s *service) ready() (types.Service, error) {
 	defer s.mu.Unlock()
 	if s.sender == nil {
 		sender := s.build()
-		if err := sender.Initialize(s.address, log.New(io.Discard, "", 0)); err != nil {
+		if err := sender.Initialize(s.complete(), log.New(io.Discard, "", 0)); err != nil {
 			return nil, err
 		}
+		useOurClient(sender)
 		s.sender = sender
 	}
 	return s.sender, nil
+}
+
+// complete is the address with the host and the port that it leaves out.
+func (s *service) complete() *url.URL {
+	u := *s.address
+	if u.Hostname() == "" {
+		u.Host = s.host + u.Host
+	}
+	if u.Port() == "" && s.port != "" {
+		u.Host += ":" + s.port
+	}
+	return &u
 }
 
 // without keeps the parts of an address out of a service's error.

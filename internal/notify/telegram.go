@@ -16,7 +16,7 @@ import (
 // or when something on the way answers in its place: its client reads an error from JSON
 // alone. So whatever is not Telegram's own answer is put into that form.
 var honestOnce = sync.OnceFunc(func() {
-	jsonclient.DefaultClient = jsonclient.NewWithHTTPClient(&http.Client{Transport: honest{http.DefaultTransport}, Timeout: sendTimeout})
+	jsonclient.DefaultClient = jsonclient.NewWithHTTPClient(&http.Client{Transport: honest{http.DefaultTransport}, CheckRedirect: keepMethod, Timeout: sendTimeout})
 })
 
 func newTelegram() types.Service {

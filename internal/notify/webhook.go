@@ -72,7 +72,10 @@ func (w *webhook) post(ctx context.Context, body []byte) error {
 	req.Header.Set("User-Agent", "leadgenctl")
 	req.Header.Set(TimestampHeader, now)
 	req.Header.Set(SignatureHeader, "sha256="+Sign(w.secret, now, body))
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := newClient().Do(req)
+	if no := refusalOf(err); no != nil {
+		return backoff.Permanent(fmt.Errorf("the webhook %w", no))
+	}
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,6 +92,42 @@ func TestTelegramIsBelievedOnly(t *testing.T) {
 	answer.Store(`200 {"ok":true,"result":{"message_id":1}}`)
 	if d := p.audit(0).Deliveries[0]; d.Status != "sent" || len(d.Events) != 1 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// An address may leave out the host and the port that everybody has.
+func TestAnAddressNeedsNoHostThatAllShare(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	var mu sync.Mutex
+	asked := map[string]bool{}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[r.Method+" "+r.Host] = true
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	t.Cleanup(proxy.Close)
+	const key = "/0123456789abcdef0123456789abcdef"
+	var channels []string
+	for i, address := range []string{"pagerduty://" + key, "pagerduty://events.eu.pagerduty.com" + key, "pagerduty://pager.example:8443" + key,
+		"opsgenie://" + key, "opsgenie://api.eu.opsgenie.com" + key, "ntfy:///topic", "ntfy://ntfy.example/topic", "mattermost://chat.example/token", "gotify://push.example/AzzzzzzzzzzzzzZ"} {
+		channels = append(channels, fmt.Sprintf("c%d=%s", i, address))
+	}
+	p.cli.Env = append(p.cli.Env, "HTTPS_PROXY="+proxy.URL, "LEADGENCTL_NOTIFY="+strings.Join(channels, " "))
+	p.fault(1)
+	for _, d := range p.audit(5).Deliveries {
+		if d.Status != "failed" || strings.Contains(d.Error, key[1:]) {
+			t.Errorf("%+v", d)
+		}
+	}
+	for _, want := range []string{"events.pagerduty.com", "events.eu.pagerduty.com", "pager.example:8443", "api.opsgenie.com", "api.eu.opsgenie.com", "ntfy.sh", "ntfy.example", "chat.example", "push.example"} {
+		if !strings.Contains(want, ":") {
+			want += ":443"
+		}
+		if !asked["CONNECT "+want] {
+			t.Errorf("%s was not asked: %v", want, asked)
+		}
 	}
 }
 

@@ -212,14 +212,19 @@ func TestOtherChannels(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	events := make(chan map[string]any, 4)
+	const key = "0123456789abcdef0123456789abcdef"
 	pager := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		events <- decode(t, r)
+		e := decode(t, r)
+		if r.Method != http.MethodPost || r.URL.Path != "/v2/enqueue" || e["routing_key"] != key {
+			t.Errorf("%s %s: %v", r.Method, r.URL, e)
+		}
+		events <- e
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	t.Cleanup(pager.Close)
 	heard := filepath.Join(t.TempDir(), "heard")
 	p.cli.Env = append(p.cli.Env, "SSL_CERT_FILE="+certificate(t, pager),
-		"LEADGENCTL_NOTIFY=log=exec:/usr/bin/tee%20"+heard+" pager=pagerduty://"+strings.TrimPrefix(pager.URL, "https://")+"/0123456789abcdef0123456789abcdef")
+		"LEADGENCTL_NOTIFY=log=exec:/usr/bin/tee%20"+heard+" pager=pagerduty://"+strings.TrimPrefix(pager.URL, "https://")+"/"+key)
 	p.fault(3)
 	if o := p.audit(0); len(o.Deliveries) != 2 || o.Deliveries[0].Status != "sent" || o.Deliveries[1].Status != "sent" {
 		t.Fatalf("%+v", o)
@@ -251,6 +256,7 @@ func TestBadSettingsChangeNothing(t *testing.T) {
 		"address lacks something":          {env: "LEADGENCTL_NOTIFY=team=pagerduty:///hunter2"},
 		"its matrix:// address lacks":      {env: "LEADGENCTL_NOTIFY=team=matrix://user:hunter2@host?colour=red"},
 		"a room has no name":               {env: "LEADGENCTL_NOTIFY=team=matrix://user:hunter2@host?rooms=a,,b"},
+		"its gotify:// address lacks":      {env: "LEADGENCTL_NOTIFY=team=gotify:///hunter2"},
 		"needs webhook-secret":             {env: "LEADGENCTL_WEBHOOK_SECRET="},
 		"names no program":                 {env: "LEADGENCTL_NOTIFY=team=exec:"},
 		"ping-url is no http or https URL": {env: "LEADGENCTL_PING_URL=hunter2"},
