@@ -132,14 +132,14 @@ func (o *Options) patience() time.Duration {
 // audit returns the error of an interruption, after which nobody more is told.
 func (o *Options) audit(ctx context.Context) (*Outcome, error) {
 	began := time.Now().UTC()
-	l, stored := o.load(ctx)
+	l, stored := o.load(ctx, began)
 	channels := []string{log}
 	for _, c := range o.Channels {
 		channels = append(channels, c.Name())
 	}
 	if o.Checks.Since.IsZero() {
 		if o.Checks.Since = l.since(channels); o.Checks.Since.IsZero() {
-			o.Checks.Since = began.Add(-24 * time.Hour)
+			o.Checks.Since = began.Add(-firstLook)
 		}
 	}
 	report, err := consistency.Run(ctx, o.Checks)
@@ -156,9 +156,7 @@ func (o *Options) audit(ctx context.Context) (*Outcome, error) {
 	out := &Outcome{Report: report, Events: append([]Event{}, l.record(report, began, began)...), Deliveries: []Delivery{},
 		Run: Run{StartedAt: began, Host: o.Host, Findings: int64(report.Summary.Fail), Errors: int64(report.Summary.Error)}}
 	for _, c := range o.Channels {
-		if ctx.Err() == nil {
-			out.Deliveries = append(out.Deliveries, o.deliver(ctx, c, l, out))
-		}
+		out.Deliveries = append(out.Deliveries, o.deliver(ctx, c, l, out))
 	}
 	o.keep(context.WithoutCancel(ctx), l, out, stored)
 	if err := ctx.Err(); err != nil {
@@ -187,9 +185,10 @@ func (o *Options) keep(ctx context.Context, l *ledger, out *Outcome, stored bool
 }
 
 // load reads what the channels were told, and says whether PostgreSQL can be asked.
-func (o *Options) load(ctx context.Context) (*ledger, bool) {
+func (o *Options) load(ctx context.Context, now time.Time) (*ledger, bool) {
 	copied := &ledger{}
 	newer, err := stateFile(o.StateFile).load(copied)
+	copied.settle(now)
 	if err != nil && (o.Pool == nil || !errors.Is(err, os.ErrPermission)) {
 		o.warn(err)
 	}
@@ -203,6 +202,7 @@ func (o *Options) load(ctx context.Context) (*ledger, bool) {
 		o.warn(err)
 		return copied, false
 	}
+	l.settle(now)
 	if newer {
 		l.merge(copied)
 	}

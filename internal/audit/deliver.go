@@ -10,8 +10,8 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/notify"
 )
 
-// deliver tells one channel what it does not know yet. Only what was delivered is
-// written down, so that a message that fails is made anew by the next audit.
+// deliver tells one channel what it does not know yet. What was not delivered it is
+// owed: the next audit makes the message anew, also of what is over by then.
 func (o *Options) deliver(ctx context.Context, c notify.Channel, l *ledger, out *Outcome) Delivery {
 	now, r := time.Now().UTC(), out.Report
 	d := Delivery{Channel: c.Name(), Status: Silent, Events: []Event{}}
@@ -24,10 +24,16 @@ func (o *Options) deliver(ctx context.Context, c notify.Channel, l *ledger, out 
 	l.begin(c.Name(), r, o.Checks.Since)
 	if last, ok := l.notices[c.Name()][""]; ok && now.Sub(last.ToldAt) < o.Quiet {
 		d.Status = Held
+		l.owe(c.Name(), r, d.Events, now)
 		return d
 	}
-	if err := c.Send(ctx, o.message(d.Events, now)); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		err = c.Send(ctx, o.message(d.Events, now))
+	}
+	if err != nil {
 		d.Status, d.Error = Failed, err.Error()
+		l.owe(c.Name(), r, d.Events, now)
 		return d
 	}
 	d.Status = Sent

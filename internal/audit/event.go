@@ -36,7 +36,8 @@ type Event struct {
 	Count    int64                `json:"count"`
 	Before   int64                `json:"before,omitempty"` // the count that was told last
 	Fresh    int64                `json:"fresh,omitempty"`  // of Count: rows that were not told before
-	Since    time.Time            `json:"since"`            // when it was first told
+	Untold   bool                 `json:"untold,omitempty"` // it is resolved, and could not be told before
+	Since    time.Time            `json:"since"`            // when it was first told, or could not be
 	Samples  []string             `json:"samples,omitempty"`
 	Remedy   string               `json:"remedy,omitempty"`
 }
@@ -77,9 +78,11 @@ func (f finding) event(was Notice, known bool, remind time.Duration, now time.Ti
 		switch {
 		case len(rows) > 0:
 			e.Kind, e.Fresh, e.Samples = Worse, fresh, f.show(rows)
-			if f.count <= was.Count || was.Count == 0 { // others took the place of those that were told
+			if f.count <= was.Count || was.owed() { // others took the place of those that were told
 				e.Kind = New
 			}
+		case fresh > 0 && was.owed():
+			e.Kind = New
 		case fresh > 0 && fresh*10 >= was.Count:
 			e.Kind = Worse
 		case remind > 0 && now.Sub(was.ToldAt) >= remind:
@@ -100,7 +103,7 @@ func (n Notice) over(ran map[string]bool) bool {
 }
 
 func (n Notice) resolved() Event {
-	e := Event{Kind: Resolved, Check: n.Check, Title: "Checks could not run", Severity: consistency.Error, Before: n.Count, Since: n.Since}
+	e := Event{Kind: Resolved, Check: n.Check, Title: "Checks could not run", Severity: consistency.Error, Before: n.Count, Untold: n.owed(), Since: n.Since}
 	if c := consistency.Find(n.Check); c != nil {
 		e.Title, e.Severity = c.Title, c.Severity
 	} else if n.Check != CouldNotRun {
@@ -115,6 +118,8 @@ func rank(k Kind) int { return slices.Index([]Kind{New, Worse, Reminder, Resolve
 func (e Event) String() string {
 	s := fmt.Sprintf("%s %s %s", strings.ToUpper(string(e.Kind)), e.Check, e.Title)
 	switch {
+	case e.Untold:
+		return s + ": it was there, and is over before it could be told"
 	case e.Kind == Resolved:
 		return s
 	case e.Before > 0 && e.Before != e.Count:

@@ -7,11 +7,11 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 )
 
-// Notice is what a channel was last told of a finding.
+// Notice is what a channel was last told of a finding, or that it is owed the news of it.
 type Notice struct {
 	Channel  string    `json:"channel"`
 	Check    string    `json:"check"`
-	Count    int64     `json:"count"`
+	Count    int64     `json:"count"` // 0: it is there, and nothing of that was told
 	Since    time.Time `json:"since"`
 	ToldAt   time.Time `json:"told_at"`
 	Subjects []string  `json:"subjects,omitempty"` // the rows, where there are not too many; of CouldNotRun the checks
@@ -28,6 +28,30 @@ const maxTold = 1000
 // commitTime is how long an event may lie in a transaction before others see it. So far
 // is looked back; what was told of that time is known again by its row.
 const commitTime = 5 * time.Minute
+
+// firstLook is how far back events are news where nothing is known of what was told.
+const firstLook = 24 * time.Hour
+
+// settle takes what lies in the future for now: the clock that wrote it was ahead. Until
+// when events were told is not known then, except by their rows.
+func (l *ledger) settle(now time.Time) {
+	for _, n := range l.all() {
+		ahead := n.Seen.After(now.Add(commitTime))
+		n.Since, n.ToldAt, n.Seen = earlier(n.Since, now), earlier(n.ToldAt, now), earlier(n.Seen, now)
+		if ahead {
+			n.Seen = now.Add(-firstLook)
+		}
+		l.add(n)
+	}
+	l.copied = earlier(l.copied, now)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
 
 // since is from when on events are news to some channel, or to the log; zero for unknown.
 func (l *ledger) since(channels []string) time.Time {
@@ -80,6 +104,24 @@ func (l *ledger) heard(channel string, r *consistency.Report, told []Event, now 
 		}
 		f, was := found[e.Check], l.notices[channel][e.Check]
 		l.add(Notice{Channel: channel, Check: e.Check, Count: f.count, Since: e.Since, ToldAt: now, Subjects: f.ids(was), Seen: was.Seen})
+	}
+}
+
+// owe notes what a channel could not be told, so that it hears of it when it is over, too.
+func (l *ledger) owe(channel string, r *consistency.Report, untold []Event, now time.Time) {
+	for _, f := range findings(r) {
+		was, ok := l.notices[channel][f.id]
+		if f.events || ok && !was.owed() || !slices.ContainsFunc(untold, func(e Event) bool { return e.Check == f.id }) {
+			continue
+		}
+		n := Notice{Channel: channel, Check: f.id, Since: now, ToldAt: now}
+		if ok {
+			n.Since = was.Since
+		}
+		if f.id == CouldNotRun {
+			n.Subjects = f.ids(was)
+		}
+		l.add(n)
 	}
 }
 
@@ -147,6 +189,9 @@ func (l *ledger) record(r *consistency.Report, began, now time.Time) []Event {
 	l.saw(log, r, began)
 	return told
 }
+
+// owed says that the channel does not know of what is there.
+func (n Notice) owed() bool { return n.Count == 0 && n.Seen.IsZero() }
 
 // exact says whether the notice lists all that was told.
 func (n Notice) exact() bool { return int64(len(n.Subjects)) == n.Count }

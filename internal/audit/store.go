@@ -183,11 +183,12 @@ func (l *ledger) save(ctx context.Context, pool *pgxpool.Pool, run *Run, report 
 }
 
 // lastSuccess is when an audit last ended in which every check could run; zero for never.
+// One in the future, of a clock that was ahead, would hide for long that none succeeds.
 func lastSuccess(ctx context.Context, pool *pgxpool.Pool) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var at *time.Time
-	err := pool.QueryRow(ctx, "SELECT max(finished_at) FROM leadgenctl.audit_runs WHERE errors = 0").Scan(&at)
+	err := pool.QueryRow(ctx, "SELECT max(finished_at) FROM leadgenctl.audit_runs WHERE errors = 0 AND finished_at <= now()").Scan(&at)
 	if err != nil || at == nil {
 		return time.Time{}, err
 	}

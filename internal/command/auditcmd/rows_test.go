@@ -1,9 +1,13 @@
 package auditcmd_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/leadgenctl/leadgenctl/internal/testenv"
 )
 
 // failures writes down n tasks that could not be created.
@@ -68,6 +72,32 @@ func TestWhatHappenedIsToldOnce(t *testing.T) {
 	p.exec("UPDATE leadgenctl.dispatch_failures SET at = at - interval '1 day'")
 	p.run("LGQ014", "--remind", "1ns")
 	p.silent()
+}
+
+// What a clock that was ahead wrote keeps nothing back.
+func TestAClockThatWasAheadHidesNothing(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.failures(1, 2)
+	p.run("LGQ014")
+	p.heard("NEW LGQ014", ": 2\n")
+	p.exec("UPDATE leadgenctl.dispatch_failures SET at = now() - interval '1 hour'")
+	p.exec("UPDATE leadgenctl.audit_notices SET since = now() + '1 day', told_at = now() + '1 day', seen = now() + '1 day'")
+	p.failures(3, 1)
+	p.exec("UPDATE leadgenctl.dispatch_failures SET at = now() - interval '1 hour' WHERE job_id = 3")
+	p.run("LGQ014")
+	p.heard("NEW LGQ014", ": 1\n", "job 3 ")
+	p.exec("UPDATE leadgenctl.audit_notices SET since = now() + '1 day', told_at = now() + '1 day', seen = now() + '1 day'")
+	p.failures(4, 1)
+	p.run("LGQ014", "--rate-limit", "2s")
+	p.silent()
+	testenv.Eventually(t, time.Minute, func() error {
+		if p.run("LGQ014", "--rate-limit", "2s").Deliveries[0].Status != "sent" {
+			return errors.New("the message is held")
+		}
+		return nil
+	})
+	p.heard("NEW LGQ014", ": 1\n", "job 4 ")
 }
 
 // One channel that was not reached hears what the other knows already.

@@ -90,6 +90,54 @@ func TestNoFindingIsLostWithAMessage(t *testing.T) {
 	p.told("resolved", 0)
 }
 
+// A finding that is over before its message could be delivered is told once all the same.
+func TestWhatIsOverBeforeItCouldBeToldIsTold(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	const over = ": it was there, and is over before it could be told"
+	resolved := func(id string, code int) {
+		t.Helper()
+		if o := p.audit(code); len(o.Deliveries[0].Events) != 1 {
+			t.Errorf("%+v", o.Deliveries)
+		}
+		got := p.hook.take()
+		if len(got) != 1 || got[0].Title != "leadgenctl audit: 1 resolved" || !strings.HasPrefix(got[0].Text, "RESOLVED "+id) || !strings.HasSuffix(got[0].Text, over) {
+			t.Errorf("%+v", got)
+		}
+		p.audit(0)
+		p.silent()
+	}
+	p.hook.setRefuse(true)
+	p.fault(3)
+	p.audit(5)
+	p.fault(1)
+	p.audit(5)
+	p.exec("UPDATE jobs SET completed_at = now()")
+	p.audit(5)
+	p.hook.setRefuse(false)
+	resolved(check, 0)
+	p.fault(1)
+	if o := p.audit(0, "--rate-limit", "1h"); o.Deliveries[0].Status != "held" {
+		t.Errorf("%+v", o)
+	}
+	p.exec("UPDATE jobs SET completed_at = now()")
+	resolved(check, 0)
+	p.fault(1500)
+	p.audit(0, "--rate-limit", "1h")
+	p.audit(0)
+	p.told("new", 1500)
+	p.exec("UPDATE jobs SET completed_at = now()")
+	p.audit(0)
+	p.told("resolved", 0)
+	env := p.cli.Env
+	p.cli.Env = append(append([]string{}, env...), "LEADGENCTL_DATABASE_URL=postgres://nobody@127.0.0.1:1/none")
+	p.hook.setRefuse(true)
+	p.audit(3)
+	p.hook.setRefuse(false)
+	p.cli.Env = env
+	resolved("could-not-run", 0)
+}
+
 // PostgreSQL is away: told once, with what Redis still shows; the news that it is back follows.
 func TestPostgresAwayIsToldOnce(t *testing.T) {
 	t.Parallel()
