@@ -49,7 +49,7 @@ program read it; a shell need not understand it.`,
 	flags.BoolVar(&o.systemd, "systemd", false, "a service and a timer")
 	flags.BoolVar(&o.cron, "cron", false, "a file for /etc/cron.d")
 	flags.BoolVar(&o.kubernetes, "kubernetes", false, "a CronJob and a ConfigMap")
-	flags.DurationVar(&o.Every, "every", 15*time.Minute, "how often; minutes that divide an hour, or 1h")
+	cmdutil.DurationVar(flags, &o.Every, "every", 15*time.Minute, "how often; minutes that divide an hour, or 1h")
 	flags.StringVar(&o.User, "user", "leadgenctl", "who runs it")
 	flags.StringVar(&o.Binary, "binary", "/usr/local/bin/leadgenctl", "where the program is")
 	flags.StringVar(&o.EnvFile, "env-file", "/etc/leadgenctl/env", "file of NAME=value lines with the addresses and secrets")

@@ -64,12 +64,12 @@ interrupted; nobody is told, and the health check hears of a failure.`,
 	o.checks.Add(cmd)
 	flags, a := cmd.Flags(), &o.audit
 	flags.StringVar(&o.baseline, "baseline", "", "file of known findings, which are not told")
-	flags.DurationVar(&o.jitter, "jitter", 0, "wait for a random part of this first, so that many hosts do not start at once")
+	cmdutil.DurationVar(flags, &o.jitter, "jitter", 0, "wait for a random part of this first, so that many hosts do not start at once")
 	flags.StringVar(&a.Textfile, "textfile", "", "write metrics to this file for node_exporter's textfile collector")
 	flags.StringVar(&a.StateFile, "state", "", "what was told, for when PostgreSQL is away (default: leadgenctl/audit.json below the XDG state folder)")
-	flags.DurationVar(&a.Keep, "keep", 90*24*time.Hour, "how long runs are kept")
-	flags.DurationVar(&a.Remind, "remind", 24*time.Hour, "how often an old finding is told again (0: never)")
-	flags.DurationVar(&a.Quiet, "rate-limit", time.Minute, "the least time between two messages on a channel; what is held back comes with the next one")
+	cmdutil.DurationVar(flags, &a.Keep, "keep", 90*24*time.Hour, "how long runs are kept")
+	cmdutil.DurationVar(flags, &a.Remind, "remind", 24*time.Hour, "how often an old finding is told again (0: never)")
+	cmdutil.DurationVar(flags, &a.Quiet, "rate-limit", time.Minute, "the least time between two messages on a channel; what is held back comes with the next one")
 	return cmd
 }
 

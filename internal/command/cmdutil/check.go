@@ -31,14 +31,14 @@ func (c *CheckFlags) Add(cmd *cobra.Command) {
 	flags.StringSliceVar(&run.Only, "only", nil, "run these checks only: ids, families or patterns such as 'LGQ*'")
 	flags.StringSliceVar(&run.Skip, "skip", nil, "leave these checks out")
 	flags.IntVar(&run.MaxSamples, "max-samples", 5, "how many rows or keys are named per check")
-	flags.DurationVar(&run.StatementTimeout, "statement-timeout", time.Minute, "how long one PostgreSQL statement may take")
-	flags.DurationVar(&run.Settle, "settle", time.Second, "how long to wait before looking again at what may be work in flight")
-	flags.DurationVar(&run.MaxOpen, "max-open", 24*time.Hour, "how long the breaker may be open before that is a finding")
-	flags.DurationVar(&run.MaxPending, "max-pending", 15*time.Minute, "how long a pending job may be without a task")
-	flags.DurationVar(&run.TaskTimeLimit, "task-time-limit", 30*time.Minute, "the hard time limit of the app's tasks")
-	flags.DurationVar(&run.Visibility, "visibility-timeout", time.Hour, "Celery's visibility_timeout")
-	flags.DurationVar(&run.MaxLag, "max-lag", 30*time.Second, "how far replicas may lag")
-	flags.DurationVar(&run.MaxClock, "max-clock-difference", 2*time.Second, "by how much clocks may differ")
+	DurationVar(flags, &run.StatementTimeout, "statement-timeout", time.Minute, "how long one PostgreSQL statement may take")
+	DurationVar(flags, &run.Settle, "settle", time.Second, "how long to wait before looking again at what may be work in flight")
+	DurationVar(flags, &run.MaxOpen, "max-open", 24*time.Hour, "how long the breaker may be open before that is a finding")
+	DurationVar(flags, &run.MaxPending, "max-pending", 15*time.Minute, "how long a pending job may be without a task")
+	DurationVar(flags, &run.TaskTimeLimit, "task-time-limit", 30*time.Minute, "the hard time limit of the app's tasks")
+	DurationVar(flags, &run.Visibility, "visibility-timeout", time.Hour, "Celery's visibility_timeout")
+	DurationVar(flags, &run.MaxLag, "max-lag", 30*time.Second, "how far replicas may lag")
+	DurationVar(flags, &run.MaxClock, "max-clock-difference", 2*time.Second, "by how much clocks may differ")
 }
 
 // Validate refuses values that mean nothing.
