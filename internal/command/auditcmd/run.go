@@ -65,7 +65,7 @@ interrupted; nobody is told, and the health check hears of a failure.`,
 	flags, a := cmd.Flags(), &o.audit
 	flags.StringVar(&o.baseline, "baseline", "", "file of known findings, which are not told")
 	cmdutil.DurationVar(flags, &o.jitter, "jitter", 0, "wait for a random part of this first, so that many hosts do not start at once")
-	flags.StringVar(&a.Textfile, "textfile", "", "write metrics to this file for node_exporter's textfile collector")
+	flags.StringVar(&a.Textfile, "textfile", "", "write metrics to this file (*.prom) for node_exporter's textfile collector")
 	flags.StringVar(&a.StateFile, "state", "", "what was told, for when PostgreSQL is away (default: leadgenctl/audit.json below the XDG state folder)")
 	cmdutil.DurationVar(flags, &a.Keep, "keep", 90*24*time.Hour, "how long runs are kept")
 	cmdutil.DurationVar(flags, &a.Remind, "remind", 24*time.Hour, "how often an old finding is told again (0: never)")
@@ -133,6 +133,9 @@ func (o *runOptions) prepare() error {
 		if d < 0 {
 			return exit.Usagef("--%s cannot be negative: %s", name, d)
 		}
+	}
+	if err := validTextfile(o.audit.Textfile); err != nil {
+		return err
 	}
 	c, err := o.f.Config()
 	if err != nil {

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/leadgenctl/leadgenctl/internal/testenv"
 )
 
 // told wants one message, of one kind of event with a count.
@@ -310,6 +308,8 @@ func TestBadSettingsChangeNothing(t *testing.T) {
 		"ping-url is no http or https URL": {env: "LEADGENCTL_PING_URL=hunter2"},
 		"--keep must be positive":          {args: []string{"--keep", "0"}},
 		"--max-open must be positive":      {args: []string{"--max-open", "-5s"}},
+		"no duration such as":              {args: []string{"--keep", "3 days"}},
+		"--textfile must end in .prom":     {args: []string{"--textfile", "none/leadgenctl.txt"}},
 		"--rate-limit cannot be negative":  {args: []string{"--rate-limit", "-5s"}},
 		"it leaves no check to run":        {args: []string{"--skip", "*"}},
 		"read the environment file":        {args: []string{"--env-file", "none"}},
@@ -364,6 +364,10 @@ func TestHistoryAndDiff(t *testing.T) {
 	p.cli.Expect(2, "audit", "diff", "1")
 	p.cli.Expect(2, "audit", "history", "--limit", "0")
 	p.exec("UPDATE leadgenctl.audit_runs SET started_at = started_at - interval '91 days' WHERE id = $1", first)
+	p.audit(0, "--keep", "92d", "--remind", "1d")
+	if err := p.db.Expect("SELECT count(*) = 1 FROM leadgenctl.audit_runs WHERE id = $1", first); err != nil {
+		t.Errorf("--keep 92d: %v", err)
+	}
 	p.audit(0)
 	if err := p.db.Expect("SELECT count(*) = 0 FROM leadgenctl.audit_runs WHERE id = $1", first); err != nil {
 		t.Errorf("runs are kept for 90 days: %v", err)
@@ -383,27 +387,4 @@ func TestWithoutTheSchemaTheStateFileKeepsWhatWasTold(t *testing.T) {
 	p.told("new", 4)
 	p.audit(5)
 	p.silent()
-}
-
-func TestInstallPrintsUnitsWithoutSecrets(t *testing.T) {
-	t.Parallel()
-	cli := testenv.NewCLI(t, "postgres://app:hunter2@db/x", "redis://:hunter2@r")
-	for flag, wants := range map[string][]string{
-		"--systemd":    {"User=leadgenctl", "TimeoutStartSec=10min", "EnvironmentFile=/etc/leadgenctl/env", "OnCalendar=*:0/10", "audit run --fail-on=never"},
-		"--cron":       {"*/10 * * * * leadgenctl ", "timeout 10m /usr/local/bin/leadgenctl audit run"},
-		"--kubernetes": {`schedule: "*/10 * * * *"`, "secretRef: {name: leadgenctl}", "activeDeadlineSeconds: 600", "args: [audit, run, --fail-on=never"},
-	} {
-		o := cli.Expect(0, "audit", "install", flag, "--every", "10m")
-		for _, want := range wants {
-			if !strings.Contains(o.Stdout, want) {
-				t.Errorf("%s lacks %q:\n%s", flag, want, o.Stdout)
-			}
-		}
-		if strings.Contains(o.Stdout, "hunter2") {
-			t.Errorf("%s holds a secret", flag)
-		}
-	}
-	for _, bad := range [][]string{{}, {"--cron", "--systemd"}, {"--cron", "--every", "7m"}, {"--cron", "--every", "90s"}, {"--cron", "--user", "a b"}, {"--cron", "--binary", "x;y"}} {
-		cli.Expect(2, append([]string{"audit", "install"}, bad...)...)
-	}
 }
