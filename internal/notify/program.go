@@ -53,10 +53,13 @@ func (p *program) Send(ctx context.Context, m Message) error {
 	cmd.WaitDelay = pipeDelay
 	cmd.Env = append(os.Environ(), "LEADGENCTL_EVENT="+m.Event, "LEADGENCTL_SEVERITY="+string(m.Severity), "LEADGENCTL_TITLE="+m.Title)
 	out, err := cmd.CombinedOutput()
-	if err != nil && !errors.Is(err, exec.ErrWaitDelay) { // it ended well, and left something running
-		return fmt.Errorf("run %s: %w: %s", p.args[0], err, firstLine(out))
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it ended well, and may have left something running
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("run %s: it did not end, and was killed: %w", p.args[0], ctx.Err())
 	}
-	return nil
+	return fmt.Errorf("run %s: %w: %s", p.args[0], err, firstLine(out))
 }
 
 func firstLine(out []byte) string {

@@ -45,7 +45,7 @@ home of the cron job's user, or in a small volume, which Kubernetes makes by its
 storage class. Metrics for node_exporter are written where --textfile says, which --user
 must be able to do.`,
 		Example: `  leadgenctl audit install --systemd
-  leadgenctl audit install --systemd --textfile /var/lib/node_exporter/leadgenctl.prom
+  leadgenctl audit install --systemd --textfile /var/lib/node_exporter/jobs.prom
   leadgenctl audit install --cron --every 10m
   leadgenctl audit install --kubernetes --image example.org/leadgenctl:1.0`,
 		Args: cobra.NoArgs,
