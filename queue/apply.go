@@ -55,7 +55,7 @@ func (m *Manager) applyClosed(ctx context.Context, tx pgx.Tx, now entry, ro *Res
 	switch {
 	case ro != nil && (ro.paced() || unfinished && ro.Continue):
 		a.ramp = true
-		if atWork, err := rampAtWork(ctx, tx); err != nil || atWork {
+		if at, err := ReadAtWork(ctx, tx); err != nil || at.Ramp {
 			return cmp.Or(err, ErrRampAtWork)
 		}
 		if err := beginRamp(ctx, tx, now.Epoch, *ro); err != nil {

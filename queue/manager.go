@@ -115,9 +115,6 @@ func New(pool *pgxpool.Pool, b *breaker.Breaker, s Settings) (*Manager, error) {
 	return &Manager{pool: pool, breaker: b, settings: s}, nil
 }
 
-// advisoryLock orders all changes of job state: "leadgenq" in ASCII.
-const advisoryLock = 0x6c65616467656e71
-
 // inTx runs fn in one transaction under the advisory lock, which ends with it: this
 // works through a pooler in transaction mode.
 func (m *Manager) inTx(ctx context.Context, doing string, fn func(pgx.Tx) error) error {

@@ -45,16 +45,6 @@ func unfinishedRamp(ctx context.Context, q querier, epoch int64) (bool, error) {
 	return found, err
 }
 
-// rampLock is held by who is at work on a ramp: "leadgenr" in ASCII.
-const rampLock = 0x6c65616467656e72
-
-// rampAtWork says whether a process holds the lock.
-func rampAtWork(ctx context.Context, q querier) (atWork bool, err error) {
-	err = q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
-		AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND classid::bigint << 32 | objid::bigint = $1)`, int64(rampLock)).Scan(&atWork)
-	return atWork, err
-}
-
 // rampFinding tells of a ramp that has not come to its end.
 func rampFinding(ctx context.Context, q querier, epoch int64) (Finding, error) {
 	f := Finding{Kind: FoundRamp, Epoch: epoch, Loud: true, Action: "left alone: go on with leadgenctl queue resume --continue"}
@@ -62,9 +52,9 @@ func rampFinding(ctx context.Context, q querier, epoch int64) (Finding, error) {
 	if err != nil {
 		return f, err
 	}
-	atWork, err := rampAtWork(ctx, q)
+	at, err := ReadAtWork(ctx, q)
 	f.Jobs, f.Detail = left, fmt.Sprintf("a paced resume of epoch %d was interrupted: %d jobs are still paused", epoch, left)
-	if atWork {
+	if at.Ramp {
 		f.Loud, f.Action, f.Detail = false, "left to it", fmt.Sprintf("a paced resume of epoch %d is at work: %d jobs are still paused", epoch, left)
 	}
 	return f, err

@@ -71,7 +71,7 @@ type outcome struct {
 	count    int64
 	samples  []string // at most Options.MaxSamples, each naming a row or a key
 	subjects []string // what was found, at most maxSubjects
-	names    []string // of the first subjects: as samples name them
+	names    []string // of the subjects, in their order: as samples name them
 	single   bool     // the subject is the check's one thing, whatever its text says
 	texts    bool     // the subjects are texts, identified by what stands before ": "
 	skip     string   // why the check does not apply here
@@ -83,7 +83,7 @@ const maxSubjects = 10000
 
 // one is a finding about a single thing.
 func one(sample string) outcome {
-	return outcome{count: 1, samples: []string{sample}, subjects: []string{sample}, single: true}
+	return outcome{count: 1, samples: []string{sample}, subjects: []string{sample}, names: []string{sample}, single: true}
 }
 
 // many makes an outcome of all samples, keeping as many as are shown.

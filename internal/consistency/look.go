@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/leadgenctl/leadgenctl/breaker"
+	"github.com/leadgenctl/leadgenctl/queue"
 )
 
 // look is one look at the stores. What several checks need is read once.
@@ -19,16 +20,20 @@ type look struct {
 	ctx     context.Context // of the whole look, for what is read once for several checks
 	options *Options
 	started time.Time
+	// patience ends when a transition that is at work is no excuse any more.
+	patience time.Time
 
 	mu sync.Mutex // guards the connection to PostgreSQL
 	tx pgx.Tx
+	at queue.AtWork // when the snapshot was taken
 	// gone is why PostgreSQL cannot be read any more.
 	gone error
 
 	breakerOnce func() (breaker.Status, error)
 	oldKeysOnce func() (oldKeys, error)
 	infoOnce    func() (map[string]string, error)
-	surveyOnce  func() (*survey, error)
+	surveyOnce  func() (*survey, error) // of the broker alone
+	compareOnce func() (*survey, error) // compared with the jobs, too
 	crewOnce    func() (*crew, error)
 	passes      map[string]*pass // by table, of the row checks
 	tables      func() (map[string]bool, error)
@@ -49,6 +54,7 @@ func newLook(ctx context.Context, o *Options, checks []*Check) *look {
 	l.breakerOnce = sync.OnceValues(l.readBreaker)
 	l.oldKeysOnce = sync.OnceValues(l.readOldKeys)
 	l.surveyOnce = sync.OnceValues(l.readSurvey)
+	l.compareOnce = sync.OnceValues(l.compareSurvey)
 	l.crewOnce = sync.OnceValues(l.readCrew)
 	l.infoOnce = sync.OnceValues(l.readInfo)
 	l.tables = sync.OnceValues(l.readTables)
@@ -77,14 +83,34 @@ func (l *look) begin(ctx context.Context) error {
 		l.gone = fmt.Errorf("begin a snapshot of PostgreSQL: %w", err)
 		return l.gone
 	}
+	if l.at, err = queue.ReadAtWork(ctx, tx); err != nil {
+		_ = tx.Rollback(context.WithoutCancel(ctx)) // nothing was done in it
+		l.gone = fmt.Errorf("begin a snapshot of PostgreSQL: %w", err)
+		return l.gone
+	}
 	l.tx = tx
 	return nil
+}
+
+// atWork says what was being done to the jobs when the snapshot was taken.
+func (l *look) atWork() (queue.AtWork, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.begin(l.ctx)
+	return l.at, err
 }
 
 // beginSQL begins a look. To compile its statements takes longer than to run them.
 // Without workers beside it a look takes one core of the server at most.
 const beginSQL = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d;
 SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'; SAVEPOINT look`
+
+// moving says whether a transition was at work when the snapshot was taken, and may be.
+func (l *look) moving() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tx != nil && l.at.Transition && time.Now().Before(l.patience)
+}
 
 // query runs one statement. One that fails spoils no other: the transaction goes back to
 // the savepoint at its start, and since it only reads, nothing is lost.

@@ -33,7 +33,7 @@ func queueChecks() []*Check {
 			ID: "LGQ002", Family: Queue, Severity: Error, Title: "Jobs are paused while the breaker is closed",
 			Meaning: "Nobody will resume these jobs: closing has been done, and they were left, or a worker paused them afterwards.",
 			Remedy:  "Run `leadgenctl reconcile`: it resumes them, each with exactly one task.",
-			twice:   true, needs: redisServer, table: &rowSet{from: jobs, live: true, where: "j.status = 'PAUSED'", key: "j.id", sample: jobSample, judge: breakerIs(breaker.Closed)}, fix: reconcileFix,
+			twice:   true, needs: redisServer, table: &rowSet{from: jobs, live: true, where: "j.status = 'PAUSED'", key: "j.id", sample: jobSample, judge: nobodyResumes}, fix: reconcileFix,
 		},
 		{
 			ID: "LGQ003", Family: Queue, Severity: Error, Title: "Jobs have no valid campaign",
@@ -155,6 +155,17 @@ func guardMissing(ctx context.Context, l *look, _ *Check) (outcome, error) {
 		return one("the trigger leadgenctl_job_guard tests other transitions than this program knows"), nil
 	}
 	return outcome{}, nil
+}
+
+// nobodyResumes judges paused jobs: while the breaker is closed they are a finding, unless a
+// paced resume is at work on them.
+func nobodyResumes(l *look) (bool, error) {
+	closed, err := breakerIs(breaker.Closed)(l)
+	if err != nil || !closed {
+		return false, err
+	}
+	at, err := l.atWork()
+	return !at.Ramp, err
 }
 
 // breakerIs judges rows by the breaker: they are a finding in one of its states only.

@@ -68,9 +68,7 @@ func (l *look) samples(ctx context.Context, c *Check, count int64) (keys, names 
 				return err
 			}
 			keys = append(keys, key)
-			if len(names) < max(maxRemembered, l.options.MaxSamples) {
-				names = append(names, sample)
-			}
+			names = append(names, sample)
 		}
 		return rows.Err()
 	})

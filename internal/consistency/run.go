@@ -3,14 +3,18 @@ package consistency
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// maxLooks bounds how often a suspicion is looked at again.
-const maxLooks = 3
+const (
+	// maxLooks bounds how often a suspicion is looked at again.
+	maxLooks = 3
+	// transitionPatience is how long a transition may be at work before what it leaves
+	// in disorder is told.
+	transitionPatience = time.Minute
+)
 
 // Run runs the checks that the options select and returns what they found. Its only
 // errors are a *PatternError and that of a cancelled ctx: whatever else goes wrong is
@@ -62,10 +66,12 @@ type run struct {
 	subjects []string // of the last finding, for a fix
 }
 
-// looks looks once at everything, and again at what two looks must agree on.
+// looks looks once at everything, and again at what two looks must agree on. A look during
+// a transition does not count: its jobs are on their way.
 func (r *run) looks(ctx context.Context, checks []*Check) {
-	suspects := r.look(ctx, checks, nil)
-	for n := 1; len(suspects) > 0 && n < maxLooks; n++ {
+	patience := time.Now().Add(transitionPatience)
+	suspects, moving := r.look(ctx, checks, nil, patience)
+	for n := 1; len(suspects) > 0 && n < maxLooks; {
 		select {
 		case <-time.After(r.options.Settle):
 		case <-ctx.Done():
@@ -76,25 +82,32 @@ func (r *run) looks(ctx context.Context, checks []*Check) {
 				again = append(again, c)
 			}
 		}
-		suspects = r.look(ctx, again, suspects)
+		if moving {
+			suspects = map[string]outcome{}
+		}
+		if suspects, moving = r.look(ctx, again, suspects, patience); !moving {
+			n++
+		}
 	}
 	for id := range suspects { // each look found something else: work in flight
 		if res := r.results[id]; res.Status == Fail {
-			res.Status, res.Count, res.Samples = Pass, 0, []string{}
+			res.Status, res.Count, res.Samples, res.Subjects = Pass, 0, []string{}, nil
 		}
 	}
 }
 
-// look runs checks on one snapshot, those of each server side by side with the
-// others', and returns the outcomes that the next look must confirm.
-func (r *run) look(ctx context.Context, checks []*Check, before map[string]outcome) map[string]outcome {
+// look runs checks on one snapshot, those of each server side by side with the others', and
+// returns the outcomes that the next look must confirm, and whether a transition was at
+// work, which it is patient with until a moment.
+func (r *run) look(ctx context.Context, checks []*Check, before map[string]outcome, patience time.Time) (suspects map[string]outcome, moving bool) {
 	l := newLook(ctx, &r.options, checks)
+	l.patience = patience
 	defer l.close()
 	var (
-		wg       sync.WaitGroup
-		mu       sync.Mutex
-		suspects = make(map[string]outcome)
+		wg sync.WaitGroup
+		mu sync.Mutex
 	)
+	suspects = make(map[string]outcome)
 	for _, lane := range lanes(checks) {
 		wg.Go(func() {
 			for _, c := range lane {
@@ -111,7 +124,7 @@ func (r *run) look(ctx context.Context, checks []*Check, before map[string]outco
 		})
 	}
 	wg.Wait()
-	return suspects
+	return suspects, l.moving()
 }
 
 // lanes splits the checks: one connection to PostgreSQL holds the snapshot, so its checks follow each other.
@@ -146,8 +159,11 @@ func (r *run) check(ctx context.Context, l *look, c *Check, before map[string]ou
 		res.Message = o.note
 	default:
 		seen := o
-		if c.twice {
-			o, suspicious = confirm(before, c.ID, o)
+		switch {
+		case c.twice && l.moving():
+			suspicious = true
+		case c.twice:
+			o, suspicious = confirm(before, c.ID, o, r.options.MaxSamples)
 		}
 		res.Status, res.Count, res.Samples, res.Subjects = Fail, o.count, o.samples, seen.remembered(c, o.subjects)
 		res.Message = o.note
@@ -162,31 +178,44 @@ func (r *run) check(ctx context.Context, l *look, c *Check, before map[string]ou
 }
 
 // confirm keeps what an earlier look found too; nothing in common is a new suspicion.
-func confirm(before map[string]outcome, id string, now outcome) (outcome, bool) {
+// Where there is more than a look remembers, the count is that of this one.
+func confirm(before map[string]outcome, id string, now outcome, samples int) (outcome, bool) {
 	earlier, ok := before[id]
 	if !ok {
 		return now, true
 	}
-	if earlier.count > int64(len(earlier.subjects)) || now.count > int64(len(now.subjects)) {
-		return now, false // more than can be work in flight
+	known := make(map[string]bool, len(earlier.subjects))
+	for _, s := range earlier.subjects {
+		known[s] = true
 	}
-	both := outcome{note: now.note}
+	both := outcome{note: now.note, count: now.count}
 	for i, s := range now.subjects {
-		if slices.Contains(earlier.subjects, s) {
-			both.count++
-			both.subjects = append(both.subjects, s)
-			if i < len(now.samples) {
-				both.samples = append(both.samples, now.samples[i])
-			}
+		if known[s] {
+			both.subjects, both.names = append(both.subjects, s), append(both.names, now.name(i))
 		}
 	}
-	if both.count == 0 {
+	if len(both.subjects) == 0 {
 		return now, true
 	}
-	if len(both.samples) == 0 {
-		both.samples = now.samples
+	if earlier.whole() && now.whole() {
+		both.count = int64(len(both.subjects))
 	}
+	both.samples = both.names[:min(len(both.names), samples)]
 	return both, false
 }
+
+// name is how a sample names a subject.
+func (o outcome) name(i int) string {
+	switch {
+	case i < len(o.names):
+		return o.names[i]
+	case i < len(o.samples):
+		return o.samples[i]
+	}
+	return o.subjects[i]
+}
+
+// whole says whether the subjects are all that was found.
+func (o outcome) whole() bool { return o.count <= int64(len(o.subjects)) }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Round(10*time.Microsecond)) / 1e6 }

@@ -31,19 +31,32 @@ type survey struct {
 func (s *survey) add(o *outcome, subject, sample string) {
 	o.count++
 	if len(o.subjects) < maxSubjects {
-		o.subjects = append(o.subjects, strings.Clone(subject))
-	}
-	if len(o.samples) < s.l.options.MaxSamples {
-		o.samples = append(o.samples, sample)
+		o.subjects, o.names = append(o.subjects, strings.Clone(subject)), append(o.names, sample)
+		o.samples = o.names[:min(len(o.names), s.l.options.MaxSamples)]
 	}
 }
 
+// readSurvey reads the broker.
 func (l *look) readSurvey() (*survey, error) {
 	if l.options.BrokerErr != nil {
 		return nil, l.options.BrokerErr
 	}
 	s := &survey{l: l, seed: maphash.MakeSeed()}
-	for _, step := range []func(context.Context) error{s.messages, s.reserved, s.replyQueues, s.unnamed, s.strangers} {
+	for _, step := range []func(context.Context) error{s.messages, s.reserved, s.replyQueues} {
+		if err := step(l.ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// compareSurvey compares what was read from the broker with the jobs.
+func (l *look) compareSurvey() (*survey, error) {
+	s, err := l.surveyOnce()
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{s.unnamed, s.strangers} {
 		if err := step(l.ctx); err != nil {
 			return nil, err
 		}

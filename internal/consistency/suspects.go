@@ -77,14 +77,14 @@ func (s *survey) begun(ctx context.Context, missing []suspect) error {
 		return err
 	}
 	var workers *crew
-	if slices.ContainsFunc(missing, func(j suspect) bool { return !j.pending }) {
+	if slices.ContainsFunc(missing, func(j suspect) bool { return !j.pending || by[j.task] != "" }) {
 		if workers, err = s.l.crewOnce(); err != nil {
 			return err
 		}
 	}
 	for _, j := range missing {
 		switch id := strconv.FormatInt(j.id, 10); {
-		case j.pending && by[j.task] == "":
+		case j.pending && (by[j.task] == "" || !workers.holds(j.id, j.task, by[j.task])):
 			s.add(&s.lost, id, fmt.Sprintf("job %d (%s), task %s, of campaign %s", j.id, j.kind, j.task, j.campaign))
 		case !j.pending && !workers.holds(j.id, j.task, by[j.task]):
 			s.add(&s.zombies, id, fmt.Sprintf("job %d (%s), PROCESSING since %s", j.id, j.kind, j.since))
