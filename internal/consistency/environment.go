@@ -33,8 +33,10 @@ func environmentChecks() []*Check {
 
 const rightsSQL = `SELECT format('role %s: %s', rolname, concat_ws(', ', CASE WHEN rolsuper THEN 'superuser' END,
 	CASE WHEN rolcreaterole THEN 'may create roles' END, CASE WHEN rolbypassrls THEN 'bypasses row security' END,
-	CASE WHEN NOT rolsuper AND has_table_privilege(oid, to_regclass('jobs'), 'UPDATE') THEN 'may change jobs' END))
-FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreaterole OR rolbypassrls OR has_table_privilege(oid, to_regclass('jobs'), 'UPDATE'))`
+	CASE WHEN NOT rolsuper THEN 'may change ' || tables END))
+FROM pg_roles, (SELECT string_agg(t, ', ' ORDER BY t) AS tables FROM unnest(ARRAY['campaigns', 'jobs', 'leads', 'organizations']) AS t
+	WHERE has_table_privilege(to_regclass(t), 'DELETE, TRUNCATE') OR has_any_column_privilege(to_regclass(t), 'INSERT, UPDATE')) AS changes
+WHERE rolname = current_user AND (rolsuper OR rolcreaterole OR rolbypassrls OR tables IS NOT NULL)`
 
 func serversTooOld(ctx context.Context, l *look, _ *Check) (outcome, error) {
 	var number string

@@ -236,6 +236,8 @@ var faults = []fault{
 		make: func(h *house) { h.exec("UPDATE leadgenctl.schema_migrations SET version = 9999") }},
 	{id: "LGS004", name: "another head", count: 1, says: []string{"deadbeef0000"},
 		make: func(h *house) { h.exec("UPDATE alembic_version SET version_num = 'deadbeef0000'") }},
+	{id: "LGS004", name: "a second head", count: 1, says: []string{"02bc375f16d5, deadbeef0000"},
+		make: func(h *house) { h.exec("INSERT INTO alembic_version VALUES ('deadbeef0000')") }},
 	{id: "LGS005", name: "a label nobody knows, and one that is gone", count: 3, says: []string{"jobstatus.STALLED is unknown", "jobtype.CLEANUP_CAMPAIGN is missing"},
 		make: func(h *house) {
 			h.exec("ALTER TYPE jobstatus ADD VALUE 'STALLED'")
@@ -249,8 +251,18 @@ var faults = []fault{
 		}},
 	{id: "LGS007", name: "not valid", count: 1, says: []string{"constraint later on leads"},
 		make: func(h *house) { h.exec("ALTER TABLE leads ADD CONSTRAINT later CHECK (email <> '') NOT VALID") }},
+	{id: "LGS007", name: "not valid, of our own", count: 1, says: []string{"constraint later on leadgenctl.outbox"},
+		make: func(h *house) {
+			h.exec("ALTER TABLE leadgenctl.outbox ADD CONSTRAINT later CHECK (attempts >= 0) NOT VALID")
+		}},
 	{id: "LGS008", name: "a column is gone", count: 1, says: []string{"leads.enrichment_job_id"}, also: []string{"LGC007"},
 		make: func(h *house) { h.exec("ALTER TABLE leads DROP COLUMN enrichment_job_id") }},
+	{id: "LGS008", name: "a column is gone, and another schema has it", count: 1, says: []string{"leads.enrichment_job_id"}, also: []string{"LGC007"},
+		make: func(h *house) {
+			h.exec("CREATE SCHEMA backup")
+			h.exec("CREATE TABLE backup.leads AS TABLE leads")
+			h.exec("ALTER TABLE leads DROP COLUMN enrichment_job_id")
+		}},
 	{id: "LGE001", name: "newer ones are wanted", count: 2, says: []string{"Redis ", "PostgreSQL "},
 		make: func(h *house) {}, with: func(o *consistency.Options) { o.MinPostgres, o.MinRedis = 99, "99.1" }},
 	{id: "LGE002", name: "a replica whose master is away", count: 1, says: []string{"link is down"},
