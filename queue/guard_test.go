@@ -2,26 +2,45 @@ package queue_test
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/queue"
 )
 
-// The migration holds the rendered table twice: what the trigger tests, and the text.
-func TestGuardMigrationIsRenderedFromTheTable(t *testing.T) {
+// The trigger is judged by what it is, whatever the search_path of who looks.
+func TestTheGuardIsAsTheMigrationMakesIt(t *testing.T) {
 	t.Parallel()
-	sql, err := os.ReadFile(filepath.Join(testenv.Root(), "migrate/schema/sql/0005_job_guard.up.sql"))
-	if err != nil {
-		t.Fatal(err)
+	h := newHouse(t, queue.Settings{})
+	for _, path := range []string{"leadgenctl, public", "public, leadgenctl, pg_catalog"} {
+		c := h.db.Pool.Config()
+		c.ConnConfig.RuntimeParams["search_path"] = path
+		pool, err := pgxpool.NewWithConfig(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		m, err := queue.New(pool, h.breaker, queue.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, err := m.Guard(t.Context()); err != nil || !g.Current || g.Mode != queue.GuardObserve {
+			t.Errorf("search_path %s: %+v, %v", path, g, err)
+		}
 	}
-	if n := strings.Count(string(sql), queue.GuardCondition()); n != 2 {
-		t.Fatalf("the migration holds the condition %d times; want 2 of\n%s", n, queue.GuardCondition())
+	h.exec(t, "DROP TRIGGER leadgenctl_job_guard ON jobs")
+	h.exec(t, `CREATE TRIGGER leadgenctl_job_guard AFTER UPDATE OF status ON jobs FOR EACH ROW
+		WHEN (OLD.status <> NEW.status AND NEW.status = 'PAUSED') EXECUTE FUNCTION leadgenctl.guard_job()`)
+	if g, err := h.manager.Guard(t.Context()); err != nil || g.Current || g.Mode != queue.GuardObserve {
+		t.Errorf("another condition: %+v, %v", g, err)
+	}
+	h.exec(t, "ALTER TABLE jobs ENABLE REPLICA TRIGGER leadgenctl_job_guard")
+	if g, err := h.manager.Guard(t.Context()); err != nil || g.Mode != queue.GuardMissing {
+		t.Errorf("of replication only: %+v, %v", g, err)
 	}
 }
 

@@ -1,6 +1,10 @@
 package consistency
 
-import "context"
+import (
+	"context"
+
+	"github.com/leadgenctl/leadgenctl/campaign"
+)
 
 // campaigns is what every check of campaigns reads.
 const campaigns = "campaigns c LEFT JOIN organizations o ON o.id = c.organization_id"
@@ -31,9 +35,9 @@ func campaignChecks() []*Check {
 		},
 		{
 			ID: "LGC004", Family: Campaign, Severity: Warning, Title: "Nothing keeps campaigns from becoming PAUSED",
-			Meaning: "The value is in the enumeration and the gate (a check constraint) is missing or was not validated: an old program can write PAUSED at any moment.",
-			Remedy:  "When no old worker runs any more: `leadgenctl migrate plan`, then `leadgenctl migrate up --to campaign_gate_valid`.",
-			needs:   postgres, inspect: gateMissing, Reads: gateSQL,
+			Meaning: "The value is in the enumeration, if under its retired name, and the gate (a check constraint) is missing, was not validated, or tests something else: an old program can write PAUSED at any moment.",
+			Remedy:  "When no old worker runs any more: `leadgenctl migrate plan`, then `leadgenctl migrate up --to campaign_gate_valid`. Where that was done and somebody has since changed the gate, `leadgenctl migrate repair` puts it back.",
+			needs:   postgres, inspect: gateMissing, Reads: campaign.GateFaultSQL,
 		},
 		{
 			ID: "LGC005", Family: Campaign, Severity: Warning, Title: "Campaigns run on although every job has ended",
@@ -64,24 +68,12 @@ func campaignChecks() []*Check {
 	}
 }
 
-const gateSQL = `SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype('campaignstatus') AND enumlabel = 'PAUSED'),
-	(SELECT bool_or(convalidated) FROM pg_constraint WHERE conrelid = to_regclass('campaigns') AND conname = 'leadgenctl_campaign_not_paused')`
-
 func gateMissing(ctx context.Context, l *look, _ *Check) (outcome, error) {
-	var (
-		possible  bool
-		validated *bool
-	)
-	err := l.row(ctx, gateSQL, nil, &possible, &validated)
-	switch {
-	case err != nil || !possible:
+	var fault string
+	if err := l.row(ctx, campaign.GateFaultSQL, nil, &fault); err != nil || fault == "" {
 		return outcome{}, err
-	case validated == nil:
-		return one("the constraint leadgenctl_campaign_not_paused is missing"), nil
-	case !*validated:
-		return one("the constraint leadgenctl_campaign_not_paused is not validated"), nil
 	}
-	return outcome{}, nil
+	return one("the constraint leadgenctl_campaign_not_paused " + fault), nil
 }
 
 const enumHasPausedSQL = `SELECT format('type %s, label %s', enumtypid::regtype, enumlabel) FROM pg_enum

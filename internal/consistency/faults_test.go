@@ -194,10 +194,22 @@ var faults = []fault{
 		make: func(h *house) {
 			h.exec(`INSERT INTO leadgenctl.dispatch_failures (job_id, attempts, error, at) VALUES (7, 5, 'queue is full', now()), (8, 5, 'old', now() - interval '7 days')`)
 		}},
-	{id: "LGQ015", name: "disabled", count: 1, says: []string{"missing or disabled"},
+	{id: "LGQ015", name: "gone", count: 1, says: []string{"is missing"},
+		make: func(h *house) { h.exec("DROP TRIGGER leadgenctl_job_guard ON jobs") }},
+	{id: "LGQ015", name: "disabled", count: 1, says: []string{"is disabled"},
 		make: func(h *house) { h.exec("ALTER TABLE jobs DISABLE TRIGGER leadgenctl_job_guard") }},
+	{id: "LGQ015", name: "for replicas", count: 1, says: []string{"replicated changes only"},
+		make: func(h *house) { h.exec("ALTER TABLE jobs ENABLE REPLICA TRIGGER leadgenctl_job_guard") }},
 	{id: "LGQ015", name: "of another version", count: 1, says: []string{"other transitions"},
-		make: func(h *house) { h.exec("UPDATE leadgenctl.job_guard SET condition = 'false'") }},
+		make: func(h *house) { h.guard("AFTER UPDATE OF status", "false", "leadgenctl.guard_job") }},
+	{id: "LGQ015", name: "at another moment", count: 1, says: []string{"does not fire after each update"},
+		make: func(h *house) { h.guard("AFTER INSERT", "true", "leadgenctl.guard_job") }},
+	{id: "LGQ015", name: "with another function", count: 1, says: []string{"calls another function"},
+		make: func(h *house) {
+			h.guard("BEFORE UPDATE", "OLD.* IS DISTINCT FROM NEW.*", "suppress_redundant_updates_trigger")
+		}},
+	{id: "LGQ015", name: "without a mode", count: 1, says: []string{"job_guard is empty"},
+		make: func(h *house) { h.exec("DELETE FROM leadgenctl.job_guard") }},
 	{id: "LGQ016", name: "a completed job works again", count: 1, says: []string{"COMPLETED to PROCESSING"},
 		make: func(h *house) { h.exec("UPDATE jobs SET status = 'PROCESSING' WHERE status = 'COMPLETED'") }},
 	{id: "LGC004", name: "dropped", count: 1, says: []string{"is missing"}, also: []string{"LGC002", "LGS002"},
@@ -210,6 +222,13 @@ var faults = []fault{
 			s, err := schema.New(h.db.Pool, schema.Settings{})
 			h.must(err)
 			h.must(s.Up(context.Background(), "campaign_gate"))
+		}},
+	{id: "LGC004", name: "beside the retired value", count: 1, says: []string{"is missing"},
+		make: func(h *house) { h.exec("ALTER TABLE campaigns DROP CONSTRAINT leadgenctl_campaign_not_paused") }},
+	{id: "LGC004", name: "of the name alone", count: 1, says: []string{"tests something else"},
+		make: func(h *house) {
+			h.exec("ALTER TABLE campaigns DROP CONSTRAINT leadgenctl_campaign_not_paused")
+			h.exec("ALTER TABLE campaigns ADD CONSTRAINT leadgenctl_campaign_not_paused CHECK (true)")
 		}},
 	{id: "LGC005", name: "nobody ended it", count: 1, says: []string{"RUNNING", "every job ended"},
 		make: func(h *house) {

@@ -162,3 +162,10 @@ func (h *house) publish(task string, job int64) {
 		Kwargs: []queue.Kwarg{{Name: "job_id", Value: job}, {Name: "job_type", Value: "FETCH_LEADS"}, {Name: "campaign_id", Value: h.fixture.CampaignID}}}})
 	h.must(err)
 }
+
+// guard puts another trigger in the place of the guard's.
+func (h *house) guard(event, condition, function string) {
+	h.t.Helper()
+	h.exec("DROP TRIGGER leadgenctl_job_guard ON jobs")
+	h.exec("CREATE TRIGGER leadgenctl_job_guard " + event + " ON jobs FOR EACH ROW WHEN (" + condition + ") EXECUTE FUNCTION " + function + "()")
+}

@@ -2,7 +2,6 @@ package consistency
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -74,10 +73,10 @@ func queueChecks() []*Check {
 			Reads:   dispatchFailuresSQL, needs: postgres, events: true, inspect: ours("dispatch_failures", dispatchFailuresSQL),
 		},
 		{
-			ID: "LGQ015", Family: Queue, Severity: Warning, Title: "The guard of job transitions is missing",
-			Meaning: "The trigger leadgenctl_job_guard is not on jobs, is disabled, or tests other transitions than this program knows: illegal changes of status go unseen.",
-			Remedy:  "If someone disabled it: `ALTER TABLE jobs ENABLE TRIGGER leadgenctl_job_guard`. If it is gone: `leadgenctl migrate down --to outbox` and `leadgenctl migrate up --to base`.",
-			Reads:   guardSQL, needs: postgres, inspect: guardMissing,
+			ID: "LGQ015", Family: Queue, Severity: Warning, Title: "The guard of job transitions is not at work",
+			Meaning: "The trigger leadgenctl_job_guard is not on jobs, never fires, or is not what leadgenctl made: illegal changes of status go unseen.",
+			Remedy:  "Find out who changed it. Then `leadgenctl migrate repair`: it puts the trigger back as it was made; what the guard has recorded, and its mode, stay.",
+			Reads:   queue.GuardFaultSQL(), needs: postgres, inspect: guardMissing,
 		},
 		{
 			ID: "LGQ016", Family: Queue, Severity: Warning, Title: "The guard has recorded illegal transitions",
@@ -102,8 +101,6 @@ FROM leadgenctl.outbox WHERE published_at IS NULL AND (created_at < now() - inte
 FROM leadgenctl.dispatch_failures WHERE at >= $1 ORDER BY id DESC`
 	violationsSQL = `SELECT id::text AS subject, format('job %s: %s to %s by %s (%s)', job_id, old_status, new_status, user_name, application_name)
 FROM leadgenctl.job_violations WHERE at >= $1 ORDER BY id DESC`
-	guardSQL = `SELECT g.condition, EXISTS (SELECT FROM pg_trigger WHERE tgname = 'leadgenctl_job_guard'
-	AND tgrelid = to_regclass('jobs') AND tgenabled <> 'D') FROM leadgenctl.job_guard g`
 )
 
 // ours reads findings that are rows of one of our own tables, those since the last
@@ -139,22 +136,11 @@ func guardMissing(ctx context.Context, l *look, _ *Check) (outcome, error) {
 	if there, err := l.installed("job_guard"); err != nil || !there {
 		return outcome{skip: notInstalled}, err
 	}
-	var (
-		condition string
-		enabled   bool
-	)
-	err := l.row(ctx, guardSQL, nil, &condition, &enabled)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return one("leadgenctl.job_guard is empty"), nil
-	case err != nil:
+	var fault string
+	if err := l.row(ctx, queue.GuardFaultSQL(), nil, &fault); err != nil || fault == "" {
 		return outcome{}, err
-	case !enabled:
-		return one("the trigger leadgenctl_job_guard is missing or disabled"), nil
-	case condition != queue.GuardCondition():
-		return one("the trigger leadgenctl_job_guard tests other transitions than this program knows"), nil
 	}
-	return outcome{}, nil
+	return one("the trigger leadgenctl_job_guard " + fault), nil
 }
 
 // nobodyResumes judges paused jobs: while the breaker is closed they are a finding, unless a

@@ -216,40 +216,28 @@ func (m *Migrator) step(ctx context.Context, mg *migrate.Migrate, mig Migration,
 	if !up {
 		n = -1
 	}
-	tries := 0
-	try := func() (struct{}, error) {
-		tries++
+	err := m.patiently(ctx, mig, func() error {
 		m.settings.Step("before:" + mig.Name)
 		if !up && mig.Name == dropName {
 			if err := m.abandonDrop(ctx); err != nil {
-				return struct{}{}, backoff.Permanent(err)
+				return backoff.Permanent(err)
 			}
 		}
 		if up && mig.Name == "campaign_gate_valid" {
 			if err := m.resolvePaused(ctx); err != nil {
-				return struct{}{}, backoff.Permanent(err)
+				return backoff.Permanent(err)
 			}
 		}
 		err := mg.Steps(n)
 		m.settings.Step("after:" + mig.Name)
 		if err == nil {
-			return struct{}{}, nil
+			return nil
 		}
-		pe := postgresError(err)
 		if mendErr := m.mendAfter(ctx, err); mendErr != nil {
-			return struct{}{}, backoff.Permanent(errors.Join(err, mendErr))
+			return backoff.Permanent(errors.Join(err, mendErr))
 		}
-		if pe != nil && pe.Code == "55P03" {
-			return struct{}{}, pe
-		}
-		return struct{}{}, backoff.Permanent(explain(mig, err))
-	}
-	b := backoff.NewExponentialBackOff() // jittered by half
-	b.InitialInterval, b.MaxInterval = 10*m.settings.LockTimeout, 3*time.Second
-	_, err := backoff.Retry(ctx, try, backoff.WithBackOff(b), backoff.WithMaxElapsedTime(m.settings.Deadline))
-	if pe := postgresError(err); pe != nil && pe.Code == "55P03" {
-		return &BlockedError{Migration: mig.String(), Tries: tries, Blockers: blockers(ctx, m.pool)}
-	}
+		return lockOrExplain(mig, err)
+	})
 	if err != nil {
 		return err
 	}
@@ -258,6 +246,34 @@ func (m *Migrator) step(ctx context.Context, mg *migrate.Migrate, mig Migration,
 		return m.restorePaused(ctx)
 	}
 	return nil
+}
+
+// patiently tries again while a try of the migration only fails to get a lock.
+func (m *Migrator) patiently(ctx context.Context, mig Migration, try func() error) error {
+	tries := 0
+	b := backoff.NewExponentialBackOff() // jittered by half
+	b.InitialInterval, b.MaxInterval = 10*m.settings.LockTimeout, 3*time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		tries++
+		return struct{}{}, try()
+	}, backoff.WithBackOff(b), backoff.WithMaxElapsedTime(m.settings.Deadline))
+	if pe := postgresError(err); pe != nil && pe.Code == "55P03" {
+		return &BlockedError{Migration: mig.String(), Tries: tries, Blockers: blockers(ctx, m.pool)}
+	}
+	return err
+}
+
+// lockOrExplain is how a try ended: one that failed is worth another where only the lock
+// could not be had.
+func lockOrExplain(mig Migration, err error) error {
+	pe := postgresError(err)
+	switch {
+	case err == nil:
+		return nil
+	case pe != nil && pe.Code == "55P03":
+		return pe
+	}
+	return backoff.Permanent(explain(mig, err))
 }
 
 // resolvePaused moves the last PAUSED campaigns, as told; behind the gate no new one can appear.

@@ -98,3 +98,30 @@ func TestRepairFinishesOrUndoesAKilledRemoval(t *testing.T) {
 		})
 	}
 }
+
+// What somebody has changed is told by --dry-run, and put back.
+func TestRepairPutsTheGuardBack(t *testing.T) {
+	t.Parallel()
+	db := testenv.NewDatabase(t)
+	cli := testenv.NewCLI(t, db.URL, "")
+	cli.Expect(0, "migrate", "up", "--yes")
+	if _, err := db.Pool.Exec(t.Context(), "ALTER TABLE jobs ENABLE REPLICA TRIGGER leadgenctl_job_guard"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args    []string
+		putBack int
+		enabled bool
+	}{{[]string{"--dry-run"}, 1, false}, {nil, 1, true}, {nil, 0, true}} {
+		var r struct {
+			PutBack []string `json:"put_back"`
+		}
+		cli.JSON(&r, 0, append([]string{"migrate", "repair"}, c.args...)...)
+		if len(r.PutBack) != c.putBack {
+			t.Errorf("%v: %+v", c.args, r)
+		}
+		if err := db.Expect("SELECT (tgenabled = 'O') = $1 FROM pg_trigger WHERE tgname = 'leadgenctl_job_guard'", c.enabled); err != nil {
+			t.Errorf("%v: %v", c.args, err)
+		}
+	}
+}

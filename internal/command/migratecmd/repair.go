@@ -19,7 +19,9 @@ type repairOptions struct {
 type repairResult struct {
 	status
 	Unfinished []unfinished `json:"unfinished"`
-	Action     string       `json:"action"` // none, finished or undone
+	Action     string       `json:"action"`   // none, finished or undone
+	PutBack    []string     `json:"put_back"` // what somebody had changed, with what was wrong with it
+	DryRun     bool         `json:"dry_run,omitempty"`
 }
 
 type unfinished struct {
@@ -32,11 +34,14 @@ func newRepair(f *cmdutil.Factory) *cobra.Command {
 	var o repairOptions
 	cmd := &cobra.Command{
 		Use:   "repair",
-		Short: "Mend what an interrupted migration has left",
+		Short: "Mend what an interrupted migration, or somebody else, has left",
 		Long: `Mend what an interrupted migration has left. PostgreSQL rolls a killed migration back:
 only the version table is to be mended. The online removal of an enum value takes many
 transactions: repair says which of its objects are there; --finish completes it, --undo
-takes them away. Until then the platform works as before, and either can wait.`,
+takes them away. Until then the platform works as before, and either can wait.
+
+The guard of jobs (a trigger) and the gate of campaigns (a constraint) are put back as the
+migrations made them where somebody has changed or dropped them; no record is touched.`,
 		Example: `  leadgenctl migrate repair
   leadgenctl migrate repair --finish --yes
   leadgenctl migrate repair --undo --yes`,
@@ -77,15 +82,25 @@ func runRepair(ctx context.Context, f *cmdutil.Factory, o repairOptions) error {
 			return err
 		}
 	}
-	repair := m.Repair
+	out := repairResult{Action: action, DryRun: o.write.DryRun, Unfinished: []unfinished{}, PutBack: []string{}}
+	repair, putBack := m.Repair, m.PutBack
 	if o.write.DryRun {
-		repair = look(m)
+		repair, putBack = look(m), m.Changed
 	}
 	found, st, err := repair(ctx, how)
 	if err != nil {
 		return explain(err)
 	}
-	return printRepair(f, found, st, action)
+	if len(found) == 0 || how != schema.Report { // a removal may just now carry them
+		changed, err := putBack(ctx)
+		if err != nil {
+			return explain(err)
+		}
+		for _, k := range changed {
+			out.PutBack = append(out.PutBack, k.Name+" "+k.Fault)
+		}
+	}
+	return printRepair(f, out, found, st)
 }
 
 // look finds what Repair would, and mends nothing.
@@ -100,8 +115,8 @@ func look(m *schema.Migrator) func(context.Context, schema.How) ([]schema.Unfini
 	}
 }
 
-func printRepair(f *cmdutil.Factory, found []schema.Unfinished, st schema.Status, action string) error {
-	out := repairResult{status: statusOf(st), Unfinished: []unfinished{}, Action: action}
+func printRepair(f *cmdutil.Factory, out repairResult, found []schema.Unfinished, st schema.Status) error {
+	out.status = statusOf(st)
 	for _, u := range found {
 		out.Unfinished = append(out.Unfinished, unfinished{u.Type, u.Value, u.Left})
 	}
@@ -109,9 +124,18 @@ func printRepair(f *cmdutil.Factory, found []schema.Unfinished, st schema.Status
 		out.Action = "none"
 	}
 	return f.Print(out, func(w io.Writer) error {
+		done := "was put back"
+		if out.DryRun {
+			done = "would be put back"
+		}
+		for _, p := range out.PutBack {
+			if _, err := fmt.Fprintf(w, "%s: it %s\n", p, done); err != nil {
+				return err
+			}
+		}
 		for _, u := range found {
-			if action != "none" {
-				if _, err := fmt.Fprintf(w, "the removal of %s.%s is %s\n", u.Type, u.Value, action); err != nil {
+			if out.Action != "none" {
+				if _, err := fmt.Fprintf(w, "the removal of %s.%s is %s\n", u.Type, u.Value, out.Action); err != nil {
 					return err
 				}
 				continue

@@ -21,11 +21,14 @@ func newGuard(f *cmdutil.Factory) *cobra.Command {
 	return cmd
 }
 
+// putBack is for a guard that is not as its migration made it.
+const putBack = "put it back: leadgenctl migrate repair"
+
 func newGuardStatus(f *cmdutil.Factory) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
 		Short:   "Show the mode and the newest violations",
-		Long:    "Show the mode and the newest violations. The command ends with exit code 1 where the guard is missing\nor tests other transitions than this program knows.",
+		Long:    "Show the mode and the newest violations. The command ends with exit code 1 where the guard is missing,\nis not at work, or tests other transitions than this program knows.",
 		Example: "  leadgenctl queue guard status\n  leadgenctl queue guard status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,9 +46,9 @@ func newGuardStatus(f *cmdutil.Factory) *cobra.Command {
 			}
 			switch {
 			case g.Mode == queue.GuardMissing:
-				return exit.WithHint(&exit.Error{Code: exit.Findings, Err: fmt.Errorf("the guard is not installed")}, "run: leadgenctl migrate up --to base")
+				return exit.WithHint(&exit.Error{Code: exit.Findings, Err: fmt.Errorf("the guard is missing, or not at work")}, "%s", putBack)
 			case !g.Current:
-				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("the guard tests other transitions than this program knows")}
+				return exit.WithHint(&exit.Error{Code: exit.Findings, Err: fmt.Errorf("the guard tests other transitions than this program knows")}, "%s", putBack)
 			}
 			return nil
 		},
@@ -87,7 +90,7 @@ func newGuardMode(f *cmdutil.Factory, mode queue.GuardMode, short string) *cobra
 				return cmdutil.ExplainQueue(err)
 			}
 			if g.Mode == queue.GuardMissing {
-				return exit.WithHint(exit.Refusedf("the guard is not installed"), "run: leadgenctl migrate up --to base")
+				return exit.WithHint(exit.Refusedf("the guard is missing, or not at work"), "%s", putBack)
 			}
 			v := guardView{DryRun: flags.DryRun, Mode: mode, Changed: g.Mode != mode}
 			if v.Changed && !v.DryRun {
