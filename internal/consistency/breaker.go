@@ -20,7 +20,7 @@ func breakerChecks() []*Check {
 		{
 			ID: "LGB002", Family: Breaker, Severity: Error, Title: "The global breaker's key does not hold a breaker",
 			Meaning: "The app and leadgenctl cannot read circuit_breaker:global: wrong Redis type, not JSON, or a state other than open and closed. Workers fail, or run as if it were closed.",
-			Remedy:  "Look at it: `redis-cli GET circuit_breaker:global`. Decide whether services work, then replace it: `leadgenctl breaker open --reason R --replace-malformed`, or `close` in place of `open`. Find out which program wrote it.",
+			Remedy:  "Look at it: `redis-cli GET circuit_breaker:global`. Decide whether services work, then replace it: `leadgenctl breaker open --reason R --replace-malformed`, or `close` in place of `open`. A key of the wrong Redis type (the one that is named here) must be out of the way before: `redis-cli RENAME circuit_breaker:global circuit_breaker:global:set-aside`. Find out which program wrote it.",
 			Reads:   "GET circuit_breaker:global; HGETALL {circuit_breaker:global}:ledger", needs: redisServer, inspect: keyMalformed,
 		},
 		{
@@ -105,19 +105,39 @@ func (l *look) readBreaker() (breaker.Status, error) {
 	return b.State(ctx)
 }
 
-// readable is the breaker for a check that needs it to be one; a malformed key is LGB002's finding.
-func (l *look) readable() (breaker.Status, bool, error) {
-	st, err := l.breakerOnce()
-	var malformed *breaker.MalformedError
-	if errors.As(err, &malformed) {
-		return st, false, nil
+// malformed says whether a check could not run for want of a breaker that can be read.
+func malformed(err error) bool {
+	var m *breaker.MalformedError
+	return errors.As(err, &m)
+}
+
+// toldByLGB002 skips a check that wants the breaker and cannot have it, where LGB002 says
+// why. Where that was not asked for, it stays an error.
+func toldByLGB002(inspect func(context.Context, *look, *Check) (outcome, error)) func(context.Context, *look, *Check) (outcome, error) {
+	return func(ctx context.Context, l *look, c *Check) (outcome, error) {
+		o, err := inspect(ctx, l, c)
+		if malformed(err) && l.options.selects(Find("LGB002")) {
+			return outcome{skip: "the breaker cannot be read (LGB002)"}, nil
+		}
+		return o, err
 	}
-	return st, err == nil, err
+}
+
+// life is what is left of the key's life, whatever the key holds; 0 for no end.
+func (l *look) life() (time.Duration, error) {
+	st, err := l.breakerOnce()
+	if !malformed(err) {
+		return st.TTL, err
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, l.options.Timeout)
+	defer cancel()
+	ttl, err := l.options.Redis.PTTL(ctx, breaker.DefaultKey).Result()
+	return max(ttl, 0), err
 }
 
 func keyMissing(_ context.Context, l *look, _ *Check) (outcome, error) {
-	st, ok, err := l.readable()
-	if err != nil || !ok || st.Exists {
+	st, err := l.breakerOnce()
+	if err != nil || st.Exists {
 		return outcome{}, err
 	}
 	sample := breaker.DefaultKey + " does not exist"
@@ -129,19 +149,23 @@ func keyMissing(_ context.Context, l *look, _ *Check) (outcome, error) {
 
 func keyMalformed(_ context.Context, l *look, _ *Check) (outcome, error) {
 	_, err := l.breakerOnce()
-	var malformed *breaker.MalformedError
-	if errors.As(err, &malformed) {
-		return one(malformed.Error()), nil
+	var m *breaker.MalformedError
+	if errors.As(err, &m) {
+		return one(m.Error()), nil
 	}
 	return outcome{}, err
 }
 
 func keyExpires(_ context.Context, l *look, _ *Check) (outcome, error) {
-	st, ok, err := l.readable()
-	if err != nil || !ok || st.TTL == 0 {
+	ttl, err := l.life()
+	if err != nil || ttl == 0 {
 		return outcome{}, err
 	}
-	return one(fmt.Sprintf("%s (%s) expires in %s", breaker.DefaultKey, st.State, st.TTL.Round(time.Second))), nil
+	state := "malformed"
+	if st, err := l.breakerOnce(); err == nil {
+		state = string(st.State)
+	}
+	return one(fmt.Sprintf("%s (%s) expires in %s", breaker.DefaultKey, state, ttl.Round(time.Second))), nil
 }
 
 func moment(t time.Time) string {

@@ -20,6 +20,7 @@ func Catalogue() []*Check {
 				c.Reads = c.table.sql()
 			}
 		}
+		c.inspect = toldByLGB002(c.inspect)
 	}
 	return all
 }

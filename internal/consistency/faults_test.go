@@ -3,6 +3,7 @@ package consistency_test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type fault struct {
 	count int64
 	says  []string // in the samples
 	also  []string // further checks that must find something too
+	skips []string // checks that cannot judge then, and say so
 }
 
 // Every check finds its fault, says which row it is, and is silent before. Nothing
@@ -57,6 +59,11 @@ func TestEveryCheckFindsItsFault(t *testing.T) {
 					t.Errorf("%s does not find it: %+v", id, find(r, id))
 				}
 			}
+			for _, id := range f.skips {
+				if got := find(r, id); got.Status != consistency.Skip || !strings.Contains(got.Message, f.id) {
+					t.Errorf("%s is not skipped: %s, %s", id, got.Status, got.Message)
+				}
+			}
 			for _, c := range r.Checks {
 				if !expected[c.ID] && (c.Status == consistency.Fail || c.Status == consistency.Errored) {
 					t.Errorf("%s, too: %s %d %q %s", c.ID, c.Status, c.Count, c.Samples, c.Message)
@@ -71,12 +78,17 @@ func TestEveryCheckFindsItsFault(t *testing.T) {
 	}
 }
 
+// ofTheBreaker are the checks that want a breaker that can be read.
+var ofTheBreaker = []string{"LGB001", "LGB005", "LGB006", "LGB007", "LGB008", "LGB009", "LGQ001", "LGQ002"}
+
 var faults = []fault{
 	{id: "LGB001", name: "the key is deleted", count: 1, says: []string{"circuit_breaker:global"},
 		make: func(h *house) { h.must(h.redis.Client.Del(context.Background(), breaker.DefaultKey).Err()) }},
-	{id: "LGB002", name: "rubbish", count: 1, says: []string{"circuit_breaker:global", "not JSON"},
+	{id: "LGB002", name: "rubbish", count: 1, says: []string{"circuit_breaker:global", "not JSON"}, skips: ofTheBreaker,
 		make: func(h *house) { h.set(breaker.DefaultKey, "open", 0) }},
-	{id: "LGB002", name: "a hash", count: 1, says: []string{"wrong Redis type"},
+	{id: "LGB002", name: "rubbish that will expire", count: 1, says: []string{"not JSON"}, also: []string{"LGB003"}, skips: ofTheBreaker,
+		make: func(h *house) { h.set(breaker.DefaultKey, "nonsense", 100*time.Second) }},
+	{id: "LGB002", name: "a hash", count: 1, says: []string{"wrong Redis type"}, skips: ofTheBreaker,
 		make: func(h *house) {
 			h.must(h.redis.Client.Del(context.Background(), breaker.DefaultKey).Err())
 			h.must(h.redis.Client.HSet(context.Background(), breaker.DefaultKey, "state", "open").Err())
@@ -181,6 +193,10 @@ var faults = []fault{
 		make: func(h *house) {
 			h.exec("UPDATE jobs SET task_id = NULL, created_at = now() - interval '1 hour', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0])
 		}},
+	{id: "LGQ005", name: "no task id, of no time", count: 1, says: []string{"PENDING"},
+		make: func(h *house) {
+			h.exec("UPDATE jobs SET task_id = NULL, created_at = NULL, updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0])
+		}},
 	{id: "LGQ012", name: "ended at no time", count: 2, says: []string{"COMPLETED", "FAILED"},
 		make: func(h *house) {
 			h.db.NewCampaign(h.t, "COMPLETED", testenv.Job{Status: "COMPLETED"}, testenv.Job{Status: "FAILED"})
@@ -236,6 +252,8 @@ var faults = []fault{
 		}},
 	{id: "LGC006", name: "ended too early", count: 2, says: []string{"PENDING", "PROCESSING", "(COMPLETED)"},
 		make: func(h *house) { h.exec("UPDATE campaigns SET status = 'COMPLETED'") }},
+	{id: "LGC006", name: "failed, and work goes on", count: 2, says: []string{"PENDING", "PROCESSING", "(FAILED)"},
+		make: func(h *house) { h.exec("UPDATE campaigns SET status = 'FAILED'") }},
 	{id: "LGC007", name: "no such job, no number", count: 2, says: []string{"lead l1", "job 999999", "job nonsense"},
 		make: func(h *house) {
 			h.exec(`INSERT INTO leads (id, campaign_id, enrichment_job_id) VALUES ('l0', $1, NULL), ('l1', $1, '999999'), ('l2', $1, 'nonsense'), ('l3', $1, $2)`,
@@ -284,6 +302,10 @@ var faults = []fault{
 		}},
 	{id: "LGE001", name: "newer ones are wanted", count: 2, says: []string{"Redis ", "PostgreSQL "},
 		make: func(h *house) {}, with: func(o *consistency.Options) { o.MinPostgres, o.MinRedis = 99, "99.1" }},
+	{id: "LGE001", name: "a newer PostgreSQL is wanted", count: 1, says: []string{"PostgreSQL ", "at least 99 is needed"},
+		make: func(h *house) {}, with: func(o *consistency.Options) { o.MinPostgres = 99 }},
+	{id: "LGE001", name: "a newer Redis is wanted", count: 1, says: []string{"Redis ", "at least 7.999 is needed"},
+		make: func(h *house) {}, with: func(o *consistency.Options) { o.MinRedis = "7.999" }},
 	{id: "LGE002", name: "a replica whose master is away", count: 1, says: []string{"link is down"},
 		make: func(h *house) { h.must(h.redis.Client.ReplicaOf(context.Background(), "127.0.0.1", "1").Err()) }},
 	{id: "LGE003", name: "a superuser", count: 1, says: []string{"superuser"}, make: func(h *house) {}},

@@ -132,8 +132,8 @@ func oldKeysLeft(_ context.Context, l *look, _ *Check) (outcome, error) {
 }
 
 func oldKeysDisagree(_ context.Context, l *look, _ *Check) (outcome, error) {
-	st, ok, err := l.readable()
-	if err != nil || !ok || st.State == breaker.Open {
+	st, err := l.breakerOnce()
+	if err != nil || st.State == breaker.Open {
 		return outcome{}, err
 	}
 	old, err := l.oldKeysOnce()

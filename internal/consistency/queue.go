@@ -51,13 +51,13 @@ func queueChecks() []*Check {
 			ID: "LGQ005", Family: Queue, Severity: Error, Title: "Pending jobs have no task",
 			Meaning: "The job waits for a Celery task that was never created: nothing will ever run it.",
 			Remedy:  "Let it be mended (`--fix` gives each job one new task), or cancel the jobs that nobody needs: `UPDATE jobs SET status = 'CANCELLED', completed_at = now() WHERE id IN (…)`.",
-			table: &rowSet{from: jobs, live: true, where: "j.status = 'PENDING' AND j.task_id IS NULL AND coalesce(j.updated_at, j.created_at) < now() - interval %s", key: "j.id", sample: jobSample,
+			table: &rowSet{from: jobs, live: true, where: "j.status = 'PENDING' AND j.task_id IS NULL AND coalesce(j.updated_at, j.created_at, '-infinity') < now() - interval %s", key: "j.id", sample: jobSample,
 				args: func(o *Options) []any { return []any{seconds(o.MaxPending)} }}, fix: newTasks,
 		},
 		{
 			ID: "LGQ012", Family: Queue, Severity: Warning, Title: "Ended jobs have no completed_at",
 			Meaning: "COMPLETED or FAILED without the time. Reports and clean-ups that go by time miss them.",
-			Remedy:  "Let it be mended (`--fix` fills in updated_at), or run the same by hand: `UPDATE jobs SET completed_at = coalesce(updated_at, created_at) WHERE status IN ('COMPLETED', 'FAILED') AND completed_at IS NULL`.",
+			Remedy:  "Let it be mended (`--fix` fills in updated_at), or run the same by hand: `UPDATE jobs SET completed_at = coalesce(updated_at, created_at, now()) WHERE status IN ('COMPLETED', 'FAILED') AND completed_at IS NULL`.",
 			table:   &rowSet{from: jobs, where: "j.completed_at IS NULL AND j.status IN ('COMPLETED', 'FAILED')", key: "j.id", sample: jobSample}, fix: fillCompletedAt,
 		},
 		{
@@ -157,7 +157,7 @@ func nobodyResumes(l *look) (bool, error) {
 // breakerIs judges rows by the breaker: they are a finding in one of its states only.
 func breakerIs(s breaker.State) func(*look) (bool, error) {
 	return func(l *look) (bool, error) {
-		st, ok, err := l.readable()
-		return ok && st.State == s, err
+		st, err := l.breakerOnce()
+		return st.State == s, err
 	}
 }

@@ -36,12 +36,11 @@ func evictable(_ context.Context, l *look, _ *Check) (outcome, error) {
 		return outcome{}, err
 	}
 	policy := info["maxmemory_policy"]
-	st, ok, err := l.readable()
+	ttl, err := l.life()
 	if err != nil {
 		return outcome{}, err
 	}
-	mortal := ok && st.TTL > 0
-	if strings.HasPrefix(policy, "allkeys-") || mortal && strings.HasPrefix(policy, "volatile-") {
+	if strings.HasPrefix(policy, "allkeys-") || ttl > 0 && strings.HasPrefix(policy, "volatile-") {
 		return one("maxmemory-policy is " + policy), nil
 	}
 	return outcome{}, nil

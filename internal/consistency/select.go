@@ -18,12 +18,16 @@ func ValidateSelection(only, skip []string) error {
 	if err := validatePatterns(all, slices.Concat(only, skip)); err != nil {
 		return err
 	}
-	for _, c := range all {
-		if (len(only) == 0 || matches(c, only)) && !matches(c, skip) {
-			return nil
-		}
+	o := Options{Only: only, Skip: skip}
+	if slices.ContainsFunc(all, o.selects) {
+		return nil
 	}
 	return &PatternError{strings.Join(skip, ","), "it leaves no check to run"}
+}
+
+// selects says whether a check is asked for.
+func (o *Options) selects(c *Check) bool {
+	return (len(o.Only) == 0 || matches(c, o.Only)) && !matches(c, o.Skip)
 }
 
 // validatePatterns refuses a pattern that matches nothing: a typing error must not pass for a clean run.

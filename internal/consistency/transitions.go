@@ -37,8 +37,8 @@ func (l *look) lastTransition(ctx context.Context) (transition, bool, error) {
 const notInstalled = "the schema leadgenctl is not installed in this database"
 
 func stateLost(ctx context.Context, l *look, _ *Check) (outcome, error) {
-	st, ok, err := l.readable()
-	if err != nil || !ok {
+	st, err := l.breakerOnce()
+	if err != nil {
 		return outcome{}, err
 	}
 	t, installed, err := l.lastTransition(ctx)
@@ -56,8 +56,8 @@ func stateLost(ctx context.Context, l *look, _ *Check) (outcome, error) {
 }
 
 func halfApplied(ctx context.Context, l *look, _ *Check) (outcome, error) {
-	st, ok, err := l.readable()
-	if err != nil || !ok {
+	st, err := l.breakerOnce()
+	if err != nil {
 		return outcome{}, err
 	}
 	t, installed, err := l.lastTransition(ctx)
@@ -75,16 +75,16 @@ func halfApplied(ctx context.Context, l *look, _ *Check) (outcome, error) {
 }
 
 func unrecorded(_ context.Context, l *look, _ *Check) (outcome, error) {
-	st, ok, err := l.readable()
-	if err != nil || !ok || !st.Pending {
+	st, err := l.breakerOnce()
+	if err != nil || !st.Pending {
 		return outcome{}, err
 	}
 	return one(fmt.Sprintf("%s since %s: %s", st.State, moment(st.At), st.Reason)), nil
 }
 
 func openLong(_ context.Context, l *look, _ *Check) (outcome, error) {
-	st, ok, err := l.readable()
-	if err != nil || !ok || st.State != breaker.Open || st.OpenedAt.IsZero() || time.Since(st.OpenedAt) <= l.options.MaxOpen {
+	st, err := l.breakerOnce()
+	if err != nil || st.State != breaker.Open || st.OpenedAt.IsZero() || time.Since(st.OpenedAt) <= l.options.MaxOpen {
 		return outcome{}, err
 	}
 	return one(fmt.Sprintf("open since %s: %s (by %s)", moment(st.OpenedAt), st.Reason, st.Actor)), nil
