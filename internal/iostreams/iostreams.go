@@ -4,6 +4,7 @@ package iostreams
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -80,12 +81,28 @@ func (s *IOStreams) Infof(format string, a ...any) {
 	fmt.Fprintf(s.ErrOut, format+"\n", a...)
 }
 
-// Confirm asks a yes-or-no question on the terminal; anything but y or yes is no.
-func (s *IOStreams) Confirm(question string) (bool, error) {
+// Confirm asks a yes-or-no question on the terminal; anything but y or yes is no. A
+// cancelled ctx ends the wait: its error is returned, and what is typed later is lost.
+func (s *IOStreams) Confirm(ctx context.Context, question string) (bool, error) {
 	fmt.Fprintf(s.ErrOut, "%s [y/N] ", question)
-	line, err := bufio.NewReader(s.In).ReadString('\n')
-	if err != nil && line == "" {
-		return false, fmt.Errorf("read the answer: %w", err)
+	type answer struct {
+		line string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() { // nothing can end a read from a terminal
+		line, err := bufio.NewReader(s.In).ReadString('\n')
+		answers <- answer{line, err}
+	}()
+	var line string
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(s.ErrOut)
+		return false, ctx.Err()
+	case a := <-answers:
+		if line = a.line; a.err != nil && line == "" {
+			return false, fmt.Errorf("read the answer: %w", a.err)
+		}
 	}
 	switch strings.ToLower(strings.TrimSpace(line)) {
 	case "y", "yes":

@@ -64,7 +64,7 @@ func (o *options) wanted(ctx context.Context, c consistency.Result) (bool, error
 	if o.write.DryRun {
 		return false, o.preview(ctx, c, check)
 	}
-	err := o.write.Confirm(f.IO, fmt.Sprintf("%s %s: %d. Shall I %s?", c.ID, c.Title, c.Count, check.FixDoes()))
+	err := o.write.Confirm(ctx, f.IO, fmt.Sprintf("%s %s: %d. Shall I %s?", c.ID, c.Title, c.Count, check.FixDoes()))
 	if exit.Code(err) == exit.Refused { // the next one may be wanted
 		f.IO.Infof("%s: left as it is", c.ID)
 		return false, nil

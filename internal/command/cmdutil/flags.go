@@ -1,6 +1,8 @@
 package cmdutil
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/leadgenctl/leadgenctl/internal/exit"
@@ -19,15 +21,16 @@ func (w *WriteFlags) Add(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&w.Yes, "yes", "y", false, "do not ask for confirmation")
 }
 
-// Confirm asks before something destructive. Off a terminal it refuses without --yes.
-func (w *WriteFlags) Confirm(io *iostreams.IOStreams, question string) error {
+// Confirm asks before something destructive. Off a terminal it refuses without --yes. A
+// cancelled ctx ends it at once.
+func (w *WriteFlags) Confirm(ctx context.Context, io *iostreams.IOStreams, question string) error {
 	if w.Yes {
 		return nil
 	}
 	if !io.CanPrompt() {
 		return exit.Usagef("--yes is required when there is no terminal to ask on: %s", question)
 	}
-	ok, err := io.Confirm(question)
+	ok, err := io.Confirm(ctx, question)
 	if err != nil {
 		return err
 	}

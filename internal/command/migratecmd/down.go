@@ -58,7 +58,7 @@ func runDown(ctx context.Context, f *cmdutil.Factory, to string, write cmdutil.W
 		return printMove(ctx, f, m, result, "would undo")
 	}
 	if len(undo) > 0 {
-		if err := write.Confirm(f.IO, "Undo "+undo[len(undo)-1].String()+" and all above it, with the records in their tables?"); err != nil {
+		if err := write.Confirm(ctx, f.IO, "Undo "+undo[len(undo)-1].String()+" and all above it, with the records in their tables?"); err != nil {
 			return err
 		}
 	}

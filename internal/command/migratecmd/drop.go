@@ -130,7 +130,7 @@ func runDropValue(ctx context.Context, f *cmdutil.Factory, typ, value string, fl
 	}
 	changes := len(plan.Statements) > 0
 	if changes && !write.DryRun {
-		if err := write.Confirm(f.IO, "Remove "+value+" from "+typ+" ("+string(plan.Strategy)+")?"); err != nil {
+		if err := write.Confirm(ctx, f.IO, "Remove "+value+" from "+typ+" ("+string(plan.Strategy)+")?"); err != nil {
 			return err
 		}
 		bar := f.Progress("back-fill", 0)

@@ -78,7 +78,7 @@ func runRepair(ctx context.Context, f *cmdutil.Factory, o repairOptions) error {
 	}
 	how, action := o.how()
 	if how != schema.Report {
-		if err := o.write.Confirm(f.IO, "Change what an interrupted removal has made?"); err != nil {
+		if err := o.write.Confirm(ctx, f.IO, "Change what an interrupted removal has made?"); err != nil {
 			return err
 		}
 	}

@@ -101,7 +101,7 @@ func runUp(ctx context.Context, f *cmdutil.Factory, o upOptions) error {
 	}
 	for _, p := range pending {
 		if p.ChangesPlatform {
-			if err := o.write.Confirm(f.IO, "Apply "+p.String()+", which changes the platform's own tables?"); err != nil {
+			if err := o.write.Confirm(ctx, f.IO, "Apply "+p.String()+", which changes the platform's own tables?"); err != nil {
 				return err
 			}
 			break
@@ -112,7 +112,7 @@ func runUp(ctx context.Context, f *cmdutil.Factory, o upOptions) error {
 		return err
 	}
 	if len(more) > 0 {
-		if err := o.write.Confirm(f.IO, "Exchange the type of the campaigns' status?"); err != nil {
+		if err := o.write.Confirm(ctx, f.IO, "Exchange the type of the campaigns' status?"); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func (o *options) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := o.confirm(p); err != nil {
+	if err := o.confirm(ctx, p); err != nil {
 		return err
 	}
 	r, err := m.Apply(ctx, p)
@@ -57,7 +57,7 @@ func (o *options) run(ctx context.Context) error {
 }
 
 // confirm asks before old keys are deleted or an open breaker is closed.
-func (o *options) confirm(p *state.Plan) error {
+func (o *options) confirm(ctx context.Context, p *state.Plan) error {
 	n := 0
 	for _, k := range p.Keys {
 		if k.Action == state.ActionMigrate {
@@ -68,7 +68,7 @@ func (o *options) confirm(p *state.Plan) error {
 	if n == 0 && !closes && !o.follow {
 		return nil
 	}
-	return o.write.Confirm(o.f.IO, fmt.Sprintf("Set the global breaker %s and delete %d old keys (a snapshot is taken first)?", p.After.State, n))
+	return o.write.Confirm(ctx, o.f.IO, fmt.Sprintf("Set the global breaker %s and delete %d old keys (a snapshot is taken first)?", p.After.State, n))
 }
 
 func (o *options) migrator(ctx context.Context) (*state.Migrator, error) {

@@ -96,7 +96,7 @@ func newGuardMode(f *cmdutil.Factory, mode queue.GuardMode, short string) *cobra
 			if v.Changed && !v.DryRun {
 				if mode == queue.GuardEnforce { // what programs do now would fail then
 					question := fmt.Sprintf("Refuse illegal transitions from now on? So far %s recorded.", cmdutil.Plural(g.Violations, "was", "were"))
-					if err := flags.Confirm(f.IO, question); err != nil {
+					if err := flags.Confirm(cmd.Context(), f.IO, question); err != nil {
 						return err
 					}
 				}

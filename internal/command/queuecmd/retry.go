@@ -68,7 +68,7 @@ func runRetry(ctx context.Context, o retryOptions) error {
 	}
 	v := retryView{DryRun: o.write.DryRun, JobsRetried: n}
 	if !o.write.DryRun && n > 0 {
-		if err := o.write.Confirm(o.f.IO, "Retry "+cmdutil.Count(n)+" failed jobs?"); err != nil {
+		if err := o.write.Confirm(ctx, o.f.IO, "Retry "+cmdutil.Count(n)+" failed jobs?"); err != nil {
 			return err
 		}
 		var d queue.Dispatched

@@ -136,7 +136,7 @@ func restoreOperation(ctx context.Context, f *cmdutil.Factory, o *RestoreOptions
 	if r.Restored == 0 || o.Write.DryRun {
 		return f.Print(r, func(w io.Writer) error { return restoredOperationText(w, r, o.Write.DryRun) })
 	}
-	if err := o.Write.Confirm(f.IO, fmt.Sprintf("Put %d jobs back as they were before %s (%s)?", r.Restored, v.ID, v.Operation)); err != nil {
+	if err := o.Write.Confirm(ctx, f.IO, fmt.Sprintf("Put %d jobs back as they were before %s (%s)?", r.Restored, v.ID, v.Operation)); err != nil {
 		return err
 	}
 	config, err := f.Config()

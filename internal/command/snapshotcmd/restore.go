@@ -108,7 +108,7 @@ func Restore(ctx context.Context, f *cmdutil.Factory, o *RestoreOptions) error {
 			return err
 		}
 	}
-	if err := o.Write.Confirm(f.IO, question(p)); err != nil {
+	if err := o.Write.Confirm(ctx, f.IO, question(p)); err != nil {
 		return err
 	}
 	if err := m.Rollback(ctx, p); err != nil {

@@ -59,7 +59,7 @@ func runGC(ctx context.Context, f *cmdutil.Factory, write cmdutil.WriteFlags, wa
 		v.Removed = append(v.Removed, dead...)
 	}
 	if !write.DryRun && len(v.Removed) > 0 {
-		if err := write.Confirm(f.IO, "Remove "+cmdutil.Count(int64(len(v.Removed)))+" reply queues?"); err != nil {
+		if err := write.Confirm(ctx, f.IO, "Remove "+cmdutil.Count(int64(len(v.Removed)))+" reply queues?"); err != nil {
 			return err
 		}
 		if err := r.Collect(ctx, v.Removed); err != nil {

@@ -107,7 +107,7 @@ func runRestore(ctx context.Context, f *cmdutil.Factory, write cmdutil.WriteFlag
 		if write.DryRun || v.Restored == 0 {
 			return make([]bool, len(all)), nil
 		}
-		return back, write.Confirm(f.IO, "Put "+cmdutil.Count(v.Restored)+" messages back?")
+		return back, write.Confirm(ctx, f.IO, "Put "+cmdutil.Count(v.Restored)+" messages back?")
 	})
 	if errors.Is(err, celery.ErrBatchChanged) {
 		return exit.Refusedf("%w; nothing was changed", err)

@@ -80,7 +80,7 @@ func take(ctx context.Context, f *cmdutil.Factory, write cmdutil.WriteFlags, qua
 		return cmdutil.Explain(err)
 	}
 	if !write.DryRun && v.Messages > 0 {
-		if err := write.Confirm(f.IO, "Take "+cmdutil.Count(v.Messages)+" messages out of the queues?"); err != nil {
+		if err := write.Confirm(ctx, f.IO, "Take "+cmdutil.Count(v.Messages)+" messages out of the queues?"); err != nil {
 			return err
 		}
 		v.Batch, v.Messages, err = r.TakeOut(ctx, quarantine, choose)
