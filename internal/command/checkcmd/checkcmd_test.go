@@ -97,6 +97,9 @@ func TestSelectionAndFailOn(t *testing.T) {
 		{"--only LGX001", 2}, {"--skip nonsense", 2}, {"--fail-on=info", 2}, {"--only [", 2}, {"-o xml", 2}, {"-o json -o table", 2},
 		{"-o json=", 2}, {"--max-samples 0", 2}, {"extra", 2}, {"--skip *", 2}, {"--only LGC001 --skip campaign", 2},
 		{"-o json=x -o junit=./x", 2}, {"--max-open=-5s", 2}, {"--max-pending=0s", 2}, {"--visibility-timeout=0s", 2},
+		{"--only=", 2}, {"--skip=", 2}, {"--only= --only LGC002", 2}, {"--fix --dry-run --only=", 2},
+		{"--only LGC002 --statement-timeout 999us", 2}, {"--only LGC002 --statement-timeout 2147483648ms", 2},
+		{"--only LGC002 --statement-timeout 2147483647ms", 0},
 	} {
 		if out, msg, code := s.run(t, strings.Fields(c.args)...); code != c.code || code == 2 && (msg == "" || out != "") {
 			t.Errorf("%s: exit %d, want %d: %s%s", c.args, code, c.code, out, msg)

@@ -2,11 +2,15 @@ package cmdutil
 
 import (
 	"context"
+	"errors"
+	"math"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
@@ -30,6 +34,10 @@ func (c *CheckFlags) Add(cmd *cobra.Command) {
 	flags.StringVar(&c.FailOn, "fail-on", string(consistency.FailOnError), "what makes the exit code 1: findings of severity error, warning (and error), or never")
 	flags.StringSliceVar(&run.Only, "only", nil, "run these checks only: ids, families or patterns such as 'LGQ*'")
 	flags.StringSliceVar(&run.Skip, "skip", nil, "leave these checks out")
+	for _, name := range []string{"only", "skip"} {
+		f := flags.Lookup(name)
+		f.Value, f.DefValue = patterns{f.Value}, ""
+	}
 	flags.IntVar(&run.MaxSamples, "max-samples", 5, "how many rows or keys are named per check")
 	DurationVar(flags, &run.StatementTimeout, "statement-timeout", time.Minute, "how long one PostgreSQL statement may take")
 	DurationVar(flags, &run.Settle, "settle", time.Second, "how long to wait before looking again at what may be work in flight")
@@ -39,6 +47,17 @@ func (c *CheckFlags) Add(cmd *cobra.Command) {
 	DurationVar(flags, &run.Visibility, "visibility-timeout", time.Hour, "Celery's visibility_timeout")
 	DurationVar(flags, &run.MaxLag, "max-lag", 30*time.Second, "how far replicas may lag")
 	DurationVar(flags, &run.MaxClock, "max-clock-difference", 2*time.Second, "by how much clocks may differ")
+}
+
+// patterns refuse to be empty: a variable that is not set must not mean all checks.
+type patterns struct{ pflag.Value }
+
+// Set takes one list of them.
+func (p patterns) Set(list string) error {
+	if strings.TrimSpace(list) == "" {
+		return errors.New("it names no check; leave the flag out for all of them")
+	}
+	return p.Value.Set(list)
 }
 
 // Validate refuses values that mean nothing.
@@ -57,8 +76,15 @@ func (c *CheckFlags) Validate() error {
 			return exit.Usagef("--%s must be positive, not %s", name, *d)
 		}
 	}
+	if d := c.Run.StatementTimeout; d < time.Millisecond || d > maxStatementTimeout {
+		return exit.Usagef("--statement-timeout must be from 1ms to %s, not %s", maxStatementTimeout, d)
+	}
 	return nil
 }
+
+// maxStatementTimeout is the longest that PostgreSQL takes. It counts milliseconds, and
+// takes 0 for no limit.
+const maxStatementTimeout = math.MaxInt32 * time.Millisecond
 
 // durations are the flags that are durations, none of which may be zero.
 func (c *CheckFlags) durations() map[string]*time.Duration {
