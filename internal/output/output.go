@@ -2,8 +2,11 @@
 package output
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -23,7 +26,7 @@ func YAML(w io.Writer, value any) error {
 		return err
 	}
 	var node yaml.Node
-	if err := yaml.Unmarshal(data, &node); err != nil {
+	if err := yaml.Unmarshal(escaped(data), &node); err != nil {
 		return err
 	}
 	plainStyle(&node)
@@ -35,9 +38,26 @@ func YAML(w io.Writer, value any) error {
 	return enc.Close()
 }
 
-// plainStyle drops JSON's braces and quotes; the encoder quotes what needs it.
+// escaped writes the characters that JSON allows as they are and YAML does not as \uXXXX.
+func escaped(data []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(data) {
+		if r >= 0x7f && control(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.Bytes()
+}
+
+// plainStyle drops JSON's braces and quotes; the encoder quotes what needs it. Text with a
+// line break keeps its quotes: what a row holds must not make a line of its own.
 func plainStyle(n *yaml.Node) {
 	n.Style = 0
+	if n.Kind == yaml.ScalarNode && strings.ContainsFunc(n.Value, control) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
 	for _, c := range n.Content {
 		plainStyle(c)
 	}

@@ -1,6 +1,15 @@
 package output
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
+
+// control says whether r is no text: it acts on a terminal, breaks a line, or no format
+// takes it as it is.
+func control(r rune) bool {
+	return unicode.IsControl(r) || r == 0x2028 || r == 0x2029 || r == 0xfeff || r == 0xfffe || r == 0xffff
+}
 
 // Printable drops what XML 1.0 and terminals cannot take: names of keys and rows may hold
 // control characters, and those that turn the direction of text.
