@@ -2,13 +2,21 @@ package checkcmd_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/migrate/schema"
@@ -144,6 +152,13 @@ func TestServerAwayIsAnErrorAndNoPass(t *testing.T) {
 	t.Parallel()
 	s := oldPlatform(t)
 	away := "redis://127.0.0.1:1/0"
+	noRedis := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(noRedis.Close)
+	bouncer, err := url.Parse(testenv.StartPgBouncer(t, testenv.NewEmptyDatabase(t), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bouncer.RawQuery = "options=-crole%3Dnone" // a start parameter that it refuses
 	for name, c := range map[string]struct {
 		shell shell
 		works string // a check that still runs
@@ -151,16 +166,21 @@ func TestServerAwayIsAnErrorAndNoPass(t *testing.T) {
 	}{
 		"Redis":      {shell{s.db, away, s.dir}, "LGC001", "LGB001"},
 		"PostgreSQL": {shell{"postgresql://postgres@127.0.0.1:1/x", s.redis, s.dir}, "LGB001", "LGC001"},
+		// They are there and refuse, each in words that the tool does not know.
+		"a busy Redis":           {shell{s.db, busyRedis(t), s.dir}, "LGC001", "LGB001"},
+		"what is no Redis":       {shell{s.db, strings.Replace(noRedis.URL, "http", "redis", 1), s.dir}, "LGC001", "LGB001"},
+		"PgBouncer, by its word": {shell{bouncer.String(), s.redis, s.dir}, "LGB001", "LGC001"},
 	} {
-		out, _, code := c.shell.run(t, "-o", "json")
+		out, msg, code := c.shell.run(t, "-o", "json")
+		if code != 3 || out == "" {
+			t.Errorf("%s away: exit %d: %s", name, code, msg)
+			continue
+		}
 		r := decode(t, out)
 		for _, check := range r.Checks {
 			if check.ID == c.works && check.Status != "fail" || check.ID == c.fails && (check.Status != "error" || check.Message == "") {
 				t.Errorf("%s away: %+v", name, check)
 			}
-		}
-		if code != 3 {
-			t.Errorf("%s away: exit %d", name, code)
 		}
 	}
 	if _, msg, code := (shell{"nonsense", s.redis, s.dir}).run(t); code != 2 || msg == "" {
@@ -171,6 +191,21 @@ func TestServerAwayIsAnErrorAndNoPass(t *testing.T) {
 	if r := decode(t, out); code != 3 || r.Summary.Error != 2 {
 		t.Errorf("a database without the platform's tables: exit %d, %+v", code, r.Summary)
 	}
+}
+
+// busyRedis runs a script that does not end.
+func busyRedis(t *testing.T) (url string) {
+	r := testenv.StartRedis(t, "--busy-reply-threshold", "1")
+	client := redis.NewClient(&redis.Options{Addr: r.Addr(), MaxRetries: -1, ReadTimeout: time.Minute})
+	go func() { client.Eval(context.Background(), "while true do end", nil) }()
+	t.Cleanup(func() { client.Close() })
+	testenv.Eventually(t, 10*time.Second, func() error {
+		if err := client.Ping(context.Background()).Err(); err == nil || !strings.HasPrefix(err.Error(), "BUSY") {
+			return fmt.Errorf("it is not busy: %v", err)
+		}
+		return nil
+	})
+	return r.URL(0)
 }
 
 func TestListAndExplain(t *testing.T) {

@@ -118,7 +118,7 @@ func (c *CheckFlags) Connect(ctx context.Context, f *Factory) error {
 	o.Broker, _ = b.(*celery.Redis)
 	o.Queues, _ = b.(consistency.Queues)
 	for _, err := range []error{o.RedisErr, o.PostgresErr} {
-		if err != nil && exit.Code(err) != exit.Unreachable {
+		if code := exit.Code(err); code == exit.Usage || code == exit.Interrupted {
 			return err
 		}
 	}

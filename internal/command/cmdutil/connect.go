@@ -33,9 +33,18 @@ func (f *Factory) connectRedis(ctx context.Context) (redis.UniversalClient, func
 	defer cancel()
 	if err := client.Ping(ctx).Err(); err != nil {
 		client.Close()
-		return nil, nil, explainPing(o, Explain(fmt.Errorf("connect to Redis at %s: %w", config.Mask(c.RedisURL), err)))
+		return nil, nil, explainPing(o, unreachable(fmt.Errorf("connect to Redis at %s: %w", config.Mask(c.RedisURL), err)))
 	}
 	return client, func() { client.Close() }, nil
+}
+
+// unreachable is Explain for the first word with a server: one that refuses it is not
+// reached, whatever it says.
+func unreachable(err error) error {
+	if err = Explain(err); exit.Code(err) != exit.Findings {
+		return err
+	}
+	return exit.WithHint(exit.Unreachablef("%w", err), "the server's own words say why; check that this is the right one (leadgenctl config view), or try again")
 }
 
 // explainPing adds what a silent server may mean: a plain one waits for ever for the
@@ -70,7 +79,7 @@ func (f *Factory) connectPostgres(ctx context.Context) (*pgxpool.Pool, func(), e
 	defer cancel()
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, nil, Explain(fmt.Errorf("connect to PostgreSQL at %s: %w", where, err))
+		return nil, nil, unreachable(fmt.Errorf("connect to PostgreSQL at %s: %w", where, err))
 	}
 	return pool, func() { closeInTime(pool) }, nil
 }
