@@ -81,7 +81,7 @@ func (f stateFile) save(l *ledger, stored bool) error {
 		err = os.MkdirAll(filepath.Dir(string(f)), 0o700)
 	}
 	if err == nil {
-		err = output.WriteFile(string(f), append(data, '\n'), 0o600)
+		err = output.WriteFileMode(string(f), append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the audit's state: %w", err)

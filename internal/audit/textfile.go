@@ -40,7 +40,8 @@ func (o *Options) writeTextfile(ctx context.Context, out *Outcome) error {
 		}
 		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %[1]s gauge\n%[1]s %[3]d\n", m.name, m.help, seconds)
 	}
-	if err := output.WriteFile(o.Textfile, b.Bytes(), 0o644); err != nil {
+	// node_exporter is another user.
+	if err := output.WriteFileMode(o.Textfile, b.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write the textfile: %w", err)
 	}
 	return nil

@@ -41,7 +41,7 @@ func (s *state) save(name string) error {
 		err = os.MkdirAll(filepath.Dir(name), 0o700)
 	}
 	if err == nil {
-		err = output.WriteFile(name, append(data, '\n'), 0o600)
+		err = output.WriteFileMode(name, append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the monitor's state: %w", err)

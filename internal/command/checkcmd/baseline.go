@@ -1,8 +1,6 @@
 package checkcmd
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"time"
 
@@ -20,7 +18,7 @@ func (o *options) readBaselines() (known, older *consistency.Baseline, err error
 			return nil, nil, err
 		}
 	}
-	if _, missing := os.Stat(o.writeBaseline); o.writeBaseline == "" || errors.Is(missing, fs.ErrNotExist) {
+	if info, err := os.Stat(o.writeBaseline); err != nil || !info.Mode().IsRegular() { // nothing to keep
 		return known, known, nil
 	}
 	older, err = cmdutil.ReadBaseline(o.writeBaseline)
@@ -41,10 +39,13 @@ func (o *options) apply(known *consistency.Baseline, r *consistency.Report) {
 }
 
 func (o *options) saveBaseline(r *consistency.Report, older *consistency.Baseline) error {
-	if r.Summary.Error > 0 {
-		return exit.WithHint(exit.Unreachablef("the baseline was not written: %d checks could not run", r.Summary.Error), "the report above says why")
+	if o.writeBaseline == "" {
+		return nil
 	}
-	if err := output.WriteFile(o.writeBaseline, consistency.NewBaseline(r, older, time.Now()), 0o644); err != nil {
+	if r.Summary.Error > 0 {
+		return exit.WithHint(exit.Unreachablef("the baseline was not written: %d checks could not run", r.Summary.Error), "the report says why")
+	}
+	if err := output.WriteFile(o.writeBaseline, consistency.NewBaseline(r, older, time.Now())); err != nil {
 		return exit.Usagef("write the baseline: %w", err)
 	}
 	o.factory.IO.Infof("%d findings are known now: %s", r.Summary.Fail, o.writeBaseline)

@@ -3,6 +3,7 @@ package checkcmd
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,7 @@ the app fail. Reads only; where the role may, it asks the workers too.
 
 Exit code 0: nothing found that --fail-on names. 1: something was found. 3: some
 check could not run, whatever the others found; the report says which, and why.
+2: also a report that cannot be written; the other outputs are written all the same.
 5: --fix could not mend everything that it tried; the report is of a run after it.
 
 --fix logs the rows as they were: leadgenctl snapshot list shows each fix, and
@@ -66,6 +68,9 @@ func runCheck(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	if err := o.apart(outputs); err != nil {
+		return err
+	}
 	if err := o.checks.Validate(); err != nil {
 		return err
 	}
@@ -73,7 +78,7 @@ func runCheck(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	if err := tryOutputs(outputs, o.writeBaseline); err != nil {
+	if err := o.tryFiles(outputs); err != nil {
 		return err
 	}
 	if err := o.checks.Connect(ctx, f); err != nil {
@@ -97,16 +102,15 @@ func runCheck(ctx context.Context, o *options) error {
 	}
 	failOn := consistency.FailOn(o.checks.FailOn)
 	o.apply(known, report)
-	if err := writeAll(f, outputs, report, render.Options{Color: f.IO.Color(), Width: f.IO.Width(), FailOn: failOn}); err != nil {
+	// Standard output comes last: who reads it may go away, and end this process with it.
+	err = errors.Join(writeFiles(outputs, report, failOn), o.saveBaseline(report, older), writeStdout(f, outputs, report, failOn))
+	switch {
+	case err != nil:
 		return err
-	}
-	if o.writeBaseline != "" {
-		if err := o.saveBaseline(report, older); err != nil || failed == nil {
-			return err
-		}
-	}
-	if failed != nil {
+	case failed != nil:
 		return failed
+	case o.writeBaseline != "":
+		return nil
 	}
 	return cmdutil.CheckVerdict(report, failOn)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,10 +14,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sys/unix"
 
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/migrate/schema"
@@ -32,9 +35,7 @@ type shell struct {
 
 func (s shell) run(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.Command(testenv.Binary(t), append([]string{"check-consistency", "--settle", "50ms", "--timeout", "3s"}, args...)...)
-	cmd.Dir = s.dir
-	cmd.Env = []string{"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "LEADGENCTL_WORKERS_RETURN=0s", "LEADGENCTL_DATABASE_URL=" + s.db, "LEADGENCTL_REDIS_URL=" + s.redis}
+	cmd := s.command(t, args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
@@ -43,6 +44,14 @@ func (s shell) run(t *testing.T, args ...string) (stdout, stderr string, code in
 		t.Fatal(err)
 	}
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+func (s shell) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sh", append([]string{"-c", `umask 027; exec "$0" "$@"`, testenv.Binary(t), "check-consistency", "--settle", "50ms", "--timeout", "3s"}, args...)...)
+	cmd.Dir = s.dir
+	cmd.Env = []string{"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "LEADGENCTL_WORKERS_RETURN=0s", "LEADGENCTL_DATABASE_URL=" + s.db, "LEADGENCTL_REDIS_URL=" + s.redis}
+	return cmd
 }
 
 type report struct {
@@ -137,6 +146,9 @@ func TestSeveralOutputs(t *testing.T) {
 	if r := decode(t, string(data)); r.Summary.Fail == 0 {
 		t.Errorf("%+v", r.Summary)
 	}
+	if info, err := os.Stat(filepath.Join(s.dir, "report.json")); err != nil || info.Mode() != 0o640 {
+		t.Errorf("%v %v: the umask is 027", info.Mode(), err)
+	}
 	if y, err := os.ReadFile(filepath.Join(s.dir, "report.yaml")); err != nil || !strings.Contains(string(y), "id: LGC001") {
 		t.Errorf("%v: %s", err, y)
 	}
@@ -145,6 +157,106 @@ func TestSeveralOutputs(t *testing.T) {
 	}
 	if _, msg, code := s.run(t, "-o", "json=no/such/folder/x.json"); code != 2 || !strings.Contains(msg, "no/such/folder") {
 		t.Errorf("exit %d: %s", code, msg)
+	}
+}
+
+// One output that fails takes no other with it, and is no finding.
+func TestEachOutputIsTried(t *testing.T) {
+	t.Parallel()
+	s := oldPlatform(t)
+	at := func(name string) string { return filepath.Join(s.dir, name) }
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	cmd := s.command(t, "-o", "table", "-o", "json=kept.json", "--write-baseline", "known.yaml")
+	cmd.Stdout = write // whose reader has gone
+	_ = cmd.Run()
+	write.Close()
+	for _, name := range []string{"kept.json", "known.yaml"} {
+		if _, err := os.Stat(at(name)); err != nil {
+			t.Error(err)
+		}
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	cmd = s.command(t, "-o", "json")
+	cmd.Stdout = full
+	if _ = cmd.Run(); cmd.ProcessState.ExitCode() != 2 {
+		t.Errorf("standard output is full: exit %d", cmd.ProcessState.ExitCode())
+	}
+
+	// The folder goes away while the first report is written.
+	if err := errors.Join(os.Mkdir(at("gone"), 0o755), syscall.Mkfifo(at("slow"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	slow, err := os.OpenFile(at("slow"), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err := unix.FcntlInt(slow.Fd(), unix.F_SETPIPE_SZ, 4096); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(int(slow.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	cmd = s.command(t, "-o", "json=slow", "-o", "yaml=gone/x.yaml", "-o", "junit=kept.xml", "-o", "table")
+	var out, msg bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &msg
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 20*time.Second, func() error {
+		_, err := slow.Read(make([]byte, 1))
+		return err
+	})
+	if err := os.Remove(at("gone")); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 20*time.Second, func() error {
+		if _, err := slow.Read(make([]byte, 1<<16)); err != io.EOF {
+			return fmt.Errorf("the report goes on (%v)", err)
+		}
+		return nil
+	})
+	_ = cmd.Wait()
+	if _, err := os.Stat(at("kept.xml")); err != nil || !strings.Contains(out.String(), "LGC001") || !strings.Contains(msg.String(), "gone/x.yaml") || cmd.ProcessState.ExitCode() != 2 {
+		t.Errorf("exit %d, %v: %s%s", cmd.ProcessState.ExitCode(), err, out.String(), msg.String())
+	}
+}
+
+// One file for two things is refused before anything is written, whatever it is called.
+func TestOneFileForTwoThings(t *testing.T) {
+	t.Parallel()
+	s := oldPlatform(t)
+	at := func(name string) string { return filepath.Join(s.dir, name) }
+	if _, msg, code := s.run(t, "--write-baseline", "known.yaml"); code != 0 {
+		t.Fatalf("exit %d: %s", code, msg)
+	}
+	before, err := os.ReadFile(at("known.yaml"))
+	if err = errors.Join(err, os.Mkdir(at("folder"), 0o755), os.Symlink("folder", at("other")), os.Symlink("known.yaml", at("link")), os.Link(at("known.yaml"), at("hard"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+	}{
+		{"-o json=folder/x -o yaml=other/x", 2}, {"-o json=hard -o yaml=known.yaml", 2}, {"-o json=known.yaml --baseline known.yaml", 2},
+		{"-o json=link --baseline known.yaml", 2}, {"-o json=./known.yaml --write-baseline hard", 2},
+		{"-o json=folder/x -o yaml=folder/y", 1}, {"--baseline known.yaml --write-baseline ./known.yaml", 0},
+	} {
+		_, msg, code := s.run(t, strings.Fields(c.args)...)
+		if now, err := os.ReadFile(at("known.yaml")); code != c.code || err != nil || !bytes.Equal(before, now) {
+			t.Errorf("%s: exit %d: %s (%v)", c.args, code, msg, err)
+		}
+	}
+	if _, err := os.Stat(at("folder/x")); err != nil {
+		t.Error(err)
 	}
 }
 

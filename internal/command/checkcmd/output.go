@@ -2,7 +2,7 @@ package checkcmd
 
 import (
 	"bytes"
-	"path/filepath"
+	"errors"
 	"strings"
 
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
@@ -12,14 +12,13 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
-// output is one -o: a format, and the file that it goes to; "" for stdout.
+// target is one -o: a format, and the file that it goes to; "" for stdout.
 type target struct{ format, file string }
 
 func parseOutputs(values []string) ([]target, error) {
 	var (
 		all    []target
 		stdout string
-		files  = map[string]string{} // by absolute name: what goes there
 	)
 	for _, v := range values {
 		format, file, toFile := strings.Cut(v, "=")
@@ -32,28 +31,39 @@ func parseOutputs(values []string) ([]target, error) {
 			return nil, exit.Usagef("-o %s and -o %s both go to standard output; write one to a file: -o %s=FILE", stdout, format, format)
 		case !toFile:
 			stdout = format
-		default:
-			name, err := filepath.Abs(file)
-			if err != nil {
-				return nil, exit.Usagef("-o %s: %w", v, err)
-			}
-			if other, taken := files[name]; taken {
-				return nil, exit.Usagef("-o %s and -o %s both go to %s: one would overwrite the other", other, v, file)
-			}
-			files[name] = v
 		}
 		all = append(all, target{format, file})
 	}
 	return all, nil
 }
 
-// tryOutputs finds out before anything is done whether the files can be written: a run may
-// take long, and --fix changes data.
-func tryOutputs(outputs []target, more ...string) error {
+// apart refuses one file for two things: one would overwrite the other. Only a baseline may
+// be read and written anew.
+func (o *options) apart(outputs []target) error {
+	type use struct{ flag, file string }
+	var uses []use
 	for _, out := range outputs {
-		more = append(more, out.file)
+		uses = append(uses, use{"-o " + out.format + "=" + out.file, out.file})
 	}
-	for _, name := range more {
+	uses = append(uses, use{"--baseline " + o.baseline, o.baseline}, use{"--write-baseline " + o.writeBaseline, o.writeBaseline})
+	for i, a := range uses[:len(outputs)] {
+		for _, b := range uses[i+1:] {
+			if a.file != "" && b.file != "" && output.Same(a.file, b.file) {
+				return exit.Usagef("%s and %s are the same file: one would overwrite the other", a.flag, b.flag)
+			}
+		}
+	}
+	return nil
+}
+
+// tryFiles finds out before anything is done whether the files can be written: a run may
+// take long, and --fix changes data.
+func (o *options) tryFiles(outputs []target) error {
+	files := []string{o.writeBaseline}
+	for _, out := range outputs {
+		files = append(files, out.file)
+	}
+	for _, name := range files {
 		if name == "" {
 			continue
 		}
@@ -64,20 +74,36 @@ func tryOutputs(outputs []target, more ...string) error {
 	return nil
 }
 
-func writeAll(f *cmdutil.Factory, outputs []target, r *consistency.Report, o render.Options) error {
+// writeFiles tries every file, whatever becomes of the others.
+func writeFiles(outputs []target, r *consistency.Report, failOn consistency.FailOn) error {
+	var errs []error
 	for _, out := range outputs {
 		if out.file == "" {
-			if err := render.Write(f.IO.Out, out.format, r, o); err != nil {
-				return err
-			}
 			continue
 		}
 		var b bytes.Buffer
-		if err := render.Write(&b, out.format, r, render.Options{FailOn: o.FailOn}); err != nil {
-			return err
+		err := render.Write(&b, out.format, r, render.Options{FailOn: failOn})
+		if err == nil {
+			err = output.WriteFile(out.file, b.Bytes())
 		}
-		if err := output.WriteFile(out.file, b.Bytes(), 0o644); err != nil {
-			return exit.Usagef("write the report: %w", err)
+		if err != nil {
+			errs = append(errs, exit.Usagef("write the report to %s: %w", out.file, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func writeStdout(f *cmdutil.Factory, outputs []target, r *consistency.Report, failOn consistency.FailOn) error {
+	o := render.Options{Color: f.IO.Color(), FailOn: failOn}
+	if f.IO.OutIsTerminal() {
+		o.Width = f.IO.Width()
+	}
+	for _, out := range outputs {
+		if out.file != "" {
+			continue
+		}
+		if err := render.Write(f.IO.Out, out.format, r, o); err != nil {
+			return exit.Usagef("%w", err)
 		}
 	}
 	return nil
