@@ -191,7 +191,7 @@ func (s status) write(f *cmdutil.Factory, w io.Writer, now time.Time) error {
 	if s.Epoch == 0 && s.Adopted {
 		state += " (it was never open)"
 	}
-	pairs := [][2]string{{"State", paint(f, s.State, state)}, {"Since", since}, {"Reason", s.Reason}, {"Error type", s.ErrorType},
+	pairs := [][2]string{{"State", state}, {"Since", since}, {"Reason", s.Reason}, {"Error type", s.ErrorType},
 		{"Service", s.Service}, {"By", s.Actor}, {"Written by", foreign(s.Source)}, {"Failures", s.failures(now)}}
 	if s.State == breaker.Closed && s.OpenedAt != nil {
 		pairs = append(pairs, [2]string{"Last opened", cmdutil.Time(*s.OpenedAt)})
@@ -202,7 +202,12 @@ func (s status) write(f *cmdutil.Factory, w io.Writer, now time.Time) error {
 	if s.Jobs != nil {
 		pairs = append(pairs, [2]string{"Jobs", fmt.Sprintf("%d paused, %d pending, %d processing", s.Jobs.Paused, s.Jobs.Pending, s.Jobs.Processing)})
 	}
-	return f.Fields(w, pairs...)
+	var b strings.Builder
+	if err := f.Fields(&b, pairs...); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, strings.Replace(b.String(), state, paint(f, s.State, state), 1)) // fields have no colours
+	return err
 }
 
 func (s status) failures(now time.Time) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
 	"github.com/leadgenctl/leadgenctl/internal/exit"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 type watchOptions struct {
@@ -77,6 +78,6 @@ func (e event) writeLine(w io.Writer) error {
 	if why := e.why(); why != "" {
 		line += ": " + why
 	}
-	_, err := fmt.Fprintln(w, line)
+	_, err := fmt.Fprintln(w, output.OneLine(line))
 	return err
 }

@@ -28,6 +28,20 @@ func run(t *testing.T, db *testenv.Database, args ...string) (stdout, stderr str
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
+// A name makes no row of its own, and does nothing to the terminal.
+func TestANameIsOneLine(t *testing.T) {
+	t.Parallel()
+	db := testenv.NewDatabase(t)
+	f := db.NewCampaign(t, "PAUSED")
+	if _, err := db.Pool.Exec(t.Context(), `UPDATE campaigns SET name = E'\x1b[2Jred\nnew | row' WHERE id = $1`, f.CampaignID); err != nil {
+		t.Fatal(err)
+	}
+	out, msg, code := run(t, db, "campaign", "check-paused")
+	if code != 1 || !strings.Contains(out, "red new | row") || strings.ContainsAny(out, "\x1b") || strings.Contains(out, "\nnew") {
+		t.Errorf("exit %d: %q %s", code, out, msg)
+	}
+}
+
 func TestCampaignCommands(t *testing.T) {
 	t.Parallel()
 	db := testenv.NewDatabase(t)

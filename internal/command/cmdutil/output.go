@@ -83,10 +83,23 @@ func (f *Factory) Table(w io.Writer, header []string, rows [][]string) error {
 		upper[i] = strings.ToUpper(h)
 	}
 	t.Header(upper)
-	if err := t.Bulk(rows); err != nil {
+	if err := t.Bulk(clean(rows)); err != nil {
 		return err
 	}
 	return t.Render()
+}
+
+// clean makes each cell a line of printable text: what the app's rows hold must not act on
+// the terminal, nor look like a further row.
+func clean(rows [][]string) [][]string {
+	out := make([][]string, len(rows))
+	for i, row := range rows {
+		out[i] = make([]string, len(row))
+		for j, cell := range row {
+			out[i][j] = output.OneLine(cell)
+		}
+	}
+	return out
 }
 
 // trimRight drops the padding that the table leaves at the end of a line.
@@ -103,7 +116,8 @@ func (t trimRight) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Fields writes "name: value" lines with the values aligned, for one thing's details.
+// Fields writes "name: value" lines with the values aligned, for one thing's details; the
+// values are clean as cells are.
 func (f *Factory) Fields(w io.Writer, pairs ...[2]string) error {
 	width := 0
 	for _, p := range pairs {
@@ -113,7 +127,7 @@ func (f *Factory) Fields(w io.Writer, pairs ...[2]string) error {
 		if p[1] == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, p[0]+":", p[1]); err != nil {
+		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, p[0]+":", output.OneLine(p[1])); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/internal/command/cmdutil"
+	"github.com/leadgenctl/leadgenctl/internal/output"
 	"github.com/leadgenctl/leadgenctl/migrate/state"
 )
 
@@ -108,7 +109,7 @@ func planText(f *cmdutil.Factory, w io.Writer, p *state.Plan) error {
 	}
 	fmt.Fprintf(w, "Global breaker: %s -> %s%s\n", before, p.After.State, since(p.After.State, p.After.OpenedAt))
 	for _, r := range p.Verdict.Reasons {
-		fmt.Fprintf(w, "  %s\n", r)
+		fmt.Fprintf(w, "  %s\n", output.OneLine(r))
 	}
 	if len(p.Verdict.Reasons) == 0 {
 		fmt.Fprintln(w, "  no old key says otherwise")
@@ -151,7 +152,7 @@ func keyTable(f *cmdutil.Factory, w io.Writer, keys []state.KeyPlan) error {
 	}
 	for _, k := range keys {
 		if k.Note != "" {
-			fmt.Fprintf(w, "  %s: %s\n", k.Key, k.Note)
+			fmt.Fprintf(w, "  %s\n", output.OneLine(k.Key+": "+k.Note))
 		}
 	}
 	return nil
