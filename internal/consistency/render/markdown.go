@@ -21,11 +21,11 @@ func markdown(w io.Writer, r *consistency.Report, _ Options) error {
 	for _, c := range r.Checks {
 		switch c.Status {
 		case consistency.Errored:
-			p.line("\n### %s %s: could not run\n\n%s", c.ID, cell(c.Title), cell(c.Message))
+			p.line("\n### %s %s: could not run\n\n%s", c.ID, cell(c.Title), code(c.Message))
 		case consistency.Fail:
 			p.line("\n### %s %s (%d)\n", c.ID, cell(c.Title), c.Count)
 			for _, sample := range c.Samples {
-				p.line("- %s", cell(sample))
+				p.line("- %s", code(sample))
 			}
 			p.line("\n**What to do:** %s", c.Remedy)
 		}
@@ -36,7 +36,21 @@ func markdown(w io.Writer, r *consistency.Report, _ Options) error {
 	return nil
 }
 
-// cell keeps a value from being read as markup.
+// cell keeps a title, which is ours, from being read as markup.
 func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "*", `\*`, "`", "'").Replace(output.Printable(s))
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`).Replace(output.OneLine(s))
+}
+
+// code shows what a row holds as it is: in a code span nothing is markup, a link, an image
+// or somebody's name. Its fence is longer than any in the text.
+func code(s string) string {
+	s = output.OneLine(s)
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
 }

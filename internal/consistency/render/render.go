@@ -14,7 +14,7 @@ import (
 // Options of a rendering.
 type Options struct {
 	Color  bool
-	Width  int                // of the terminal; 80 columns when zero
+	Width  int                // of the terminal; 0 for none: no line is broken
 	FailOn consistency.FailOn // which findings a format shall call failures
 }
 

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
+	"github.com/mattn/go-runewidth"
 	_ "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif" // for its schema
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -307,11 +307,18 @@ func TestSARIFKnowsAResultAgain(t *testing.T) {
 	}
 }
 
+// On a terminal no line is longer than it is wide; in a pipe none is broken.
 func TestTheTableFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	r := nasty()
+	key := "{circuit_breaker:global}:" + strings.Repeat("漢字kanji", 30)
 	r.Checks[1].Samples[0] = "campaign \x1b[2J\n  - campaign 9 is fine"
-	for _, width := range []int{0, 60} {
+	r.Checks[1].Samples[1] = "key " + key
+	r.Checks[2].Message = "no connection: " + strings.Repeat("again and ", 20) + "again"
+	for _, c := range consistency.Catalogue() {
+		r.Checks = append(r.Checks, consistency.Result{ID: c.ID, Title: c.Title, Severity: c.Severity, Status: consistency.Fail, Count: 1234567, Known: 1234567, Remedy: c.Remedy, Fixable: true})
+	}
+	for _, width := range []int{0, 60, 80} {
 		var b bytes.Buffer
 		if err := render.Write(&b, "table", r, render.Options{Width: width}); err != nil {
 			t.Fatal(err)
@@ -320,12 +327,40 @@ func TestTheTableFitsTheTerminal(t *testing.T) {
 			t.Errorf("what a row holds is shown as it is: %q", b.String())
 		}
 		if width == 0 {
-			width = 80
+			for _, c := range r.Checks {
+				if c.Status == consistency.Fail && !strings.Contains(b.String(), "\n  What to do: "+c.Remedy+"\n") {
+					t.Errorf("%s: broken in a pipe", c.ID)
+				}
+			}
+			if !strings.Contains(b.String(), "  - key "+key+"\n") || !strings.Contains(b.String(), "again and again\n") {
+				t.Errorf("broken in a pipe: %s", b.String())
+			}
+			continue
 		}
 		for line := range strings.Lines(b.String()) {
-			if strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "  - ") && !strings.HasPrefix(line, "  Or ") && utf8.RuneCountInString(line) > width+1 {
+			if runewidth.StringWidth(strings.TrimSuffix(line, "\n")) > width {
 				t.Errorf("wider than %d: %q", width, line)
 			}
+		}
+		if bare := strings.Join(strings.Fields(b.String()), ""); !strings.Contains(bare, strings.ReplaceAll(key, " ", "")) {
+			t.Errorf("%d columns: the key is not whole: %s", width, b.String())
+		}
+	}
+}
+
+// What a row holds is no markup: neither a link, nor an image, nor a name that is called.
+func TestMarkdownShowsRowsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	r := nasty()
+	r.Checks[1].Samples = []string{"![i](http://evil/p.png) [l](http://evil)", "# a _b_ ~~c~~ &amp; \\* @somebody https://evil", "a ``` b `", "``` sh", "x\ny"}
+	r.Checks[2].Message = "<img src=http://evil>"
+	var b bytes.Buffer
+	if err := render.Write(&b, "markdown", r, render.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"- `![i](http://evil/p.png) [l](http://evil)`", "- `# a _b_ ~~c~~ &amp; \\* @somebody https://evil`", "- ```` a ``` b ` ````", "- ```` ``` sh ````", "- `x y`", "`<img src=http://evil>`"} {
+		if !strings.Contains(b.String(), "\n"+want+"\n") {
+			t.Errorf("no line %s in %s", want, b.String())
 		}
 	}
 }

@@ -4,25 +4,26 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
+// titleColumn is where the titles begin.
+const titleColumn = 36
+
 // table is for people: every check in a line, then what is to be done.
 func table(w io.Writer, r *consistency.Report, o Options) error {
 	p := &printer{w: w, color: o.Color, width: o.Width}
-	if p.width <= 0 {
-		p.width = 80
-	}
 	p.line("%-6s  %-7s  %-8s  %7s  %s", "STATUS", "ID", "SEVERITY", "COUNT", "CHECK")
 	for _, c := range r.Checks {
 		count := "-"
 		if c.Count > 0 {
 			count = fmt.Sprint(c.Count)
 		}
-		p.line("%s  %-7s  %-8s  %7s  %s", p.status(c), c.ID, c.Severity, count, c.Title)
+		p.hang(fmt.Sprintf("%s  %-7s  %-8s  %7s  ", p.status(c), c.ID, c.Severity, count), titleColumn, c.Title)
 	}
 	for _, c := range r.Checks {
 		p.detail(c)
@@ -69,36 +70,59 @@ func (p *printer) status(c consistency.Result) string {
 func (p *printer) detail(c consistency.Result) {
 	switch c.Status {
 	case consistency.Errored:
-		p.line("\n%s %s: could not run", c.ID, c.Title)
-		p.wrap("  ", output.OneLine(c.Message))
+		p.line("")
+		p.hang("", 2, c.ID+" "+c.Title+": could not run")
+		p.hang("  ", 2, output.OneLine(c.Message))
 	case consistency.Fail:
 		known := ""
 		if c.Known > 0 {
 			known = fmt.Sprintf(", %d known to the baseline", c.Known)
 		}
-		p.line("\n%s %s (%s, %d%s)", c.ID, c.Title, c.Severity, c.Count, known)
+		p.line("")
+		p.hang("", 2, fmt.Sprintf("%s %s (%s, %d%s)", c.ID, c.Title, c.Severity, c.Count, known))
 		for _, s := range c.Samples {
-			p.line("  - %s", output.OneLine(s))
+			p.hang("  - ", 4, output.OneLine(s))
 		}
 		if more := c.Count - int64(len(c.Samples)); more > 0 {
 			p.line("  - and %d more", more)
 		}
-		p.wrap("  ", "What to do: "+c.Remedy)
+		p.hang("  ", 2, "What to do: "+c.Remedy)
 		if c.Fixable {
-			p.line("  Or let it be mended: leadgenctl check-consistency --fix --only %s", c.ID)
+			p.hang("  ", 2, "Or let it be mended: leadgenctl check-consistency --fix --only "+c.ID)
 		}
 	}
 }
 
-// wrap breaks text at blanks before the last column.
-func (p *printer) wrap(indent, text string) {
-	line := indent
-	for word := range strings.FieldsSeq(text) {
-		if utf8.RuneCountInString(line)+utf8.RuneCountInString(word) > p.width && line != indent {
-			p.line("%s", strings.TrimRight(line, " "))
-			line = indent
-		}
-		line += word + " "
+// hang writes text behind a head; on a terminal, what does not fit goes on below, indented.
+func (p *printer) hang(head string, indent int, text string) {
+	lines := []string{text}
+	if p.width > 0 {
+		lines = fold(text, max(p.width-indent, 8))
 	}
-	p.line("%s", strings.TrimRight(line, " "))
+	for i, l := range lines {
+		if i > 0 {
+			head = strings.Repeat(" ", indent)
+		}
+		p.line("%s%s", head, l)
+	}
+}
+
+// fold breaks text at blanks into lines of so many columns, and a word that is longer
+// anywhere.
+func fold(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && runewidth.StringWidth(line+" "+word) <= width {
+			line += " " + word
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		for line = word; runewidth.StringWidth(line) > width; {
+			part := runewidth.Truncate(line, width, "")
+			lines, line = append(lines, part), line[len(part):]
+		}
+	}
+	return append(lines, line)
 }
