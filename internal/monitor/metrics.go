@@ -40,6 +40,9 @@ func newMetrics() *metrics {
 	m.openedAt = gauge("leadgenctl_breaker_opened_timestamp_seconds", "When the breaker opened; 0 while it is closed.")
 	m.ttl = gauge("leadgenctl_breaker_key_ttl_seconds", "What is left of the life of the breaker's key; 0, as it should be, for no time to live.")
 	m.transitions = counters("leadgenctl_breaker_transitions_total", "Transitions of the breaker that this monitor has seen.", "state")
+	for _, s := range []breaker.State{breaker.Open, breaker.Closed} { // from 0 on, so that the first one is an increase
+		m.transitions.WithLabelValues(string(s))
+	}
 	m.up = gauges("leadgenctl_up", "Whether a server answered.", "server")
 	m.jobs = gauges("leadgenctl_jobs", "Jobs by status and type.", "status", "type")
 	m.pausedFrom = gauge("leadgenctl_jobs_paused_since_timestamp_seconds", "Since when the longest paused job is paused; 0 for none.")

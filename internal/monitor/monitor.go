@@ -41,6 +41,8 @@ type Monitor struct {
 
 	wake map[string]chan struct{} // by channel: there is something to tell
 
+	looking sync.Mutex // guards the metrics of the breaker
+
 	mu     sync.Mutex // guards what follows
 	state  state
 	health Health
@@ -130,7 +132,7 @@ func (m *Monitor) watch(ctx context.Context) {
 			continue
 		}
 		if e.Transition() {
-			m.metrics.transitions.WithLabelValues(string(e.State)).Inc()
+			m.countTransition(ctx, e)
 			msg, waits := m.transition(ctx, e)
 			m.tell(msg, func(s *state) {
 				if e.ID != "" {
@@ -188,10 +190,9 @@ func (m *Monitor) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime) // a server that is frozen does not answer at all
 	defer cancel()
 	look := Health{At: time.Now().UTC(), Servers: map[string]string{}}
-	st, err := m.o.Breaker.State(ctx)
+	st, err := m.lookAtBreaker(ctx)
 	var malformed *breaker.MalformedError
 	if look.server("redis", err); err == nil {
-		m.metrics.breaker(st)
 		m.stillOpen(st)
 	} else if errors.As(err, &malformed) {
 		m.o.Warn(err)
@@ -211,6 +212,28 @@ func (m *Monitor) look(ctx context.Context) {
 	m.mu.Lock()
 	m.health = look
 	m.mu.Unlock()
+}
+
+// lookAtBreaker reads the breaker into the metrics, one look at a time, so that an older
+// one does not overwrite a newer.
+func (m *Monitor) lookAtBreaker(ctx context.Context) (breaker.Status, error) {
+	m.looking.Lock()
+	defer m.looking.Unlock()
+	st, err := m.o.Breaker.State(ctx)
+	if err == nil {
+		m.metrics.breaker(st)
+	}
+	return st, err
+}
+
+// countTransition sees to it that what the metrics say of the breaker is no older than their count.
+func (m *Monitor) countTransition(ctx context.Context, e breaker.Event) {
+	ctx, cancel := context.WithTimeout(ctx, followTime)
+	defer cancel()
+	if _, err := m.lookAtBreaker(ctx); err != nil {
+		m.o.Warn(fmt.Errorf("look at the breaker after a transition: %w", err))
+	}
+	m.metrics.transitions.WithLabelValues(string(e.State)).Inc()
 }
 
 // stillOpen tells of a breaker that stays open, once and then as a reminder.

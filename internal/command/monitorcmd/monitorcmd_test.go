@@ -228,6 +228,32 @@ func TestTransitionsAreToldAndExported(t *testing.T) {
 	p.silent()
 }
 
+// Who sees that a transition was counted sees the breaker as it is, however long the next
+// look is away; and both counts are there before the first.
+func TestTheCountAndTheStateAgree(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	r := p.start("--interval", "1h")
+	for _, state := range []string{"open", "closed"} {
+		if err := r.metric(`leadgenctl_breaker_transitions_total{state="` + state + `"} 0`); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, c := range []struct{ verb, state, open string }{{"open", "open", "1"}, {"close", "closed", "0"}} {
+		p.cli.Expect(0, "breaker", c.verb, "--reason", "try")
+		testenv.Eventually(t, wait, func() error {
+			_, body := r.get("/metrics")
+			if !strings.Contains(body, `leadgenctl_breaker_transitions_total{state="`+c.state+`"} 1`) {
+				return fmt.Errorf("not counted: %s", body)
+			}
+			if !strings.Contains(body, "\nleadgenctl_breaker_open "+c.open+"\n") {
+				t.Errorf("%s is counted, and not shown", c.state)
+			}
+			return nil
+		})
+	}
+}
+
 // What a channel does not take, and what happens while no monitor runs, is told later; once.
 func TestNothingIsLostOverARestart(t *testing.T) {
 	t.Parallel()
