@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/leadgenctl/leadgenctl/internal/servers"
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
@@ -17,21 +18,21 @@ import (
 func TestTheRolesAreEnough(t *testing.T) {
 	t.Parallel()
 	pg := testenv.StartPostgres(t, servers.PostgresOptions{})
-	redis := testenv.StartRedisWith(t, servers.RedisOptions{Users: aclUsers(t)})
-	testenv.SeedOldPlatform(t, pg.URL("postgres"), redis.URL(0))
-	owner := []string{"LEADGENCTL_DATABASE_URL=" + pg.URL("postgres"), "LEADGENCTL_REDIS_URL=" + redis.URL(0)}
+	server := testenv.StartRedisWith(t, servers.RedisOptions{Users: aclUsers(t)})
+	testenv.SeedOldPlatform(t, pg.URL("postgres"), server.URL(0))
+	owner := []string{"LEADGENCTL_DATABASE_URL=" + pg.URL("postgres"), "LEADGENCTL_REDIS_URL=" + server.URL(0)}
 	must(t, owner, 0, "migrate", "up", "--to", "base", "--yes")
 	for _, role := range []string{"reader", "operator"} {
 		runSQL(t, pg.URL("postgres"), filepath.Join("scripts", "roles", role+".sql"))
 	}
 	as := func(role string) []string {
 		return []string{"LEADGENCTL_DATABASE_URL=" + pg.UserURL("leadgenctl_"+role, "", "postgres"),
-			"LEADGENCTL_REDIS_URL=" + redis.UserURL("leadgenctl-"+role, "PASSWORD", 0)}
+			"LEADGENCTL_REDIS_URL=" + server.UserURL("leadgenctl-"+role, "PASSWORD", 0)}
 	}
 	reader, operator := as("reader"), as("operator")
 	for _, line := range []string{"check-consistency --fail-on=never", "breaker status", "breaker history", "campaign status", "migrate status", "migrate-state --dry-run",
 		"snapshot list --snapshot-store postgres",
-		"queue status", "queue inspect 1", "queue guard status", "reconcile --dry-run"} {
+		"queue status", "queue inspect 1", "queue guard status", "reconcile --dry-run", "tasks ls"} {
 		must(t, reader, 0, strings.Fields(line)...)
 	}
 	must(t, reader, 1, "campaign", "check-paused")
@@ -40,9 +41,49 @@ func TestTheRolesAreEnough(t *testing.T) {
 			t.Errorf("the reader may run %q:\n%s", line, r.stdout)
 		}
 	}
+	if r := leadgenctl(t, reader, "tasks", "ls", "-o", "json"); !strings.Contains(r.stdout, `"workers_asked": false`) || !strings.Contains(r.stderr, "may not be asked") {
+		t.Errorf("the reader is not told that the workers were not asked: %s%s", r.stdout, r.stderr)
+	}
+	if r := leadgenctl(t, operator, "tasks", "ls", "-o", "json"); r.code != 0 || !strings.Contains(r.stdout, `"workers_asked": true`) {
+		t.Errorf("%+v", r)
+	}
+	runStatement(t, pg.URL("postgres"), "CREATE TABLE later ()")
+	for _, role := range []string{"reader", "operator"} {
+		checkLimits(t, pg.UserURL("leadgenctl_"+role, "", "postgres"), server.UserURL("leadgenctl-"+role, "PASSWORD", 0))
+	}
 	for _, line := range []string{"migrate-state --yes --snapshot-store postgres", "breaker open --reason yes", "campaign resolve-paused --yes",
 		"breaker close --reason yes", "reconcile", "campaign resolve-paused --undo --yes", "migrate-state --rollback latest --yes --snapshot-store postgres"} {
 		must(t, operator, 0, strings.Fields(line)...)
+	}
+}
+
+// checkLimits: nobody reads the app's passwords or stops other clients.
+func checkLimits(t *testing.T, databaseURL, redisURL string) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	for _, table := range []string{"users", "later"} {
+		if _, err := c.Exec(t.Context(), "SELECT * FROM "+table); err == nil || !strings.Contains(err.Error(), "permission denied") {
+			t.Errorf("%s: %s: %v", databaseURL, table, err)
+		}
+	}
+	o, err := redis.ParseURL(redisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(o)
+	defer client.Close()
+	for _, command := range []string{"CLIENT PAUSE 1", "CLIENT KILL TYPE normal", "CLIENT LIST", "CLIENT NO-EVICT on", "SHUTDOWN NOSAVE", "FLUSHALL", "CONFIG SET save x"} {
+		var words []any
+		for w := range strings.FieldsSeq(command) {
+			words = append(words, w)
+		}
+		if err := client.Do(t.Context(), words...).Err(); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
+			t.Errorf("%s: %s: %v", redisURL, command, err)
+		}
 	}
 }
 
@@ -75,12 +116,17 @@ func runSQL(t *testing.T, databaseURL, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	runStatement(t, databaseURL, string(sql))
+}
+
+func runStatement(t *testing.T, databaseURL, sql string) {
+	t.Helper()
 	c, err := pgx.Connect(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close(t.Context())
-	if _, err := c.Exec(t.Context(), string(sql)); err != nil {
-		t.Fatalf("%s: %v", file, err)
+	if _, err := c.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
 	}
 }

@@ -23,7 +23,7 @@ type crew struct {
 // askCrew asks all workers at once; a fleet that lives answers in milliseconds.
 func askCrew(ctx context.Context, b *celery.Redis) (*crew, error) {
 	a, err := b.AskAll(ctx)
-	if forbidden(err) {
+	if celery.MayNotAsk(err) {
 		return &crew{}, nil
 	}
 	if err != nil {
@@ -38,12 +38,6 @@ func askCrew(ctx context.Context, b *celery.Redis) (*crew, error) {
 		c.registered = nil
 	}
 	return c, nil
-}
-
-// forbidden says whether an error is that the workers may not be asked from here: by a role
-// that only reads, or on a replica.
-func forbidden(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), "NOPERM") || strings.Contains(err.Error(), "READONLY"))
 }
 
 func (c *crew) add(w celery.Worker) {

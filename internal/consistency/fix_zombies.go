@@ -11,6 +11,7 @@ import (
 
 	"github.com/leadgenctl/leadgenctl/internal/operations"
 	"github.com/leadgenctl/leadgenctl/queue"
+	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
 // Zombies says what --fix does with jobs that nobody works on.
@@ -63,7 +64,7 @@ func (m *mending) free(ctx context.Context, ids []int64) ([]int64, error) {
 		return nil
 	})
 	switch {
-	case forbidden(err):
+	case celery.MayNotAsk(err):
 		return nil, fmt.Errorf("%d %w: they cannot be asked without the right to publish", len(ids), ErrMayBeHeld)
 	case err != nil:
 		return nil, err

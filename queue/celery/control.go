@@ -109,6 +109,12 @@ func newQuestion(method, replyTo string, expires time.Time) question {
 	return q
 }
 
+// MayNotAsk says whether an error is that the workers may not be asked from here, for it
+// takes the right to write: by a role that only reads, or on a replica.
+func MayNotAsk(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "NOPERM") || strings.Contains(err.Error(), "READONLY"))
+}
+
 // Ask asks the workers for everything that is needed to know where tasks are.
 func (r *Redis) Ask(ctx context.Context) (Answers, error) {
 	return r.ask(ctx, methodScheduled, methodReserved, methodActive, methodRegistered)

@@ -2,7 +2,7 @@
 -- campaigns. Migrations need the owner of the app's tables; this role cannot run them.
 CREATE ROLE leadgenctl_operator LOGIN;
 GRANT USAGE ON SCHEMA public, leadgenctl TO leadgenctl_operator;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO leadgenctl_operator;
+GRANT SELECT ON organizations, campaigns, jobs, leads, alembic_version TO leadgenctl_operator;
 GRANT UPDATE ON jobs, campaigns, leads TO leadgenctl_operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA leadgenctl TO leadgenctl_operator;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA leadgenctl TO leadgenctl_operator;

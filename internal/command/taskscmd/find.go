@@ -60,7 +60,9 @@ func find(ctx context.Context, f *cmdutil.Factory, ids []string) ([]task, error)
 	if err != nil {
 		return nil, cmdutil.Explain(err)
 	}
-	silent(f, a)
+	if a != nil {
+		silent(f, a)
+	}
 	return found, nil
 }
 

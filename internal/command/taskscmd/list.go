@@ -22,6 +22,7 @@ type listOptions struct {
 type listView struct {
 	Total         int64            `json:"total"`
 	Places        map[string]int64 `json:"places"`
+	WorkersAsked  bool             `json:"workers_asked"` // false where this user may not
 	WorkersAlive  int              `json:"workers_alive"`
 	WorkersSilent int              `json:"workers_silent"`
 	Tasks         []task           `json:"tasks"`
@@ -65,7 +66,9 @@ func runList(ctx context.Context, o listOptions) error {
 	if err != nil {
 		return cmdutil.Explain(err)
 	}
-	v.WorkersAlive, v.WorkersSilent = len(a.Workers), silent(o.f, a)
+	if a != nil {
+		v.WorkersAsked, v.WorkersAlive, v.WorkersSilent = true, len(a.Workers), silent(o.f, a)
+	}
 	return o.f.Print(v, func(w io.Writer) error {
 		if v.Total == 0 {
 			_, err := fmt.Fprintln(w, "No tasks.")

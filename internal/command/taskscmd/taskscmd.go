@@ -44,11 +44,12 @@ func ofFound(m celery.Found) task {
 }
 
 // eachTask calls fn with every task on the broker and with the workers, and returns who
-// answered. On RabbitMQ it tells those of the workers, and warns.
-func eachTask(ctx context.Context, f *cmdutil.Factory, fn func(task)) (a celery.Answers, err error) {
+// answered; nil where the workers may not be asked. On RabbitMQ it tells those of the
+// workers, and warns.
+func eachTask(ctx context.Context, f *cmdutil.Factory, fn func(task)) (*celery.Answers, error) {
 	broker, err := f.Broker()
 	if err != nil {
-		return a, err
+		return nil, err
 	}
 	redis, ok := broker.(*celery.Redis)
 	if ok {
@@ -62,12 +63,16 @@ func eachTask(ctx context.Context, f *cmdutil.Factory, fn func(task)) (a celery.
 		f.IO.Warnf("the broker is RabbitMQ, which cannot show what is queued: only what workers have is told")
 	}
 	if err != nil {
-		return a, err
+		return nil, err
 	}
 	asked, _ := broker.(interface {
 		Ask(context.Context) (celery.Answers, error)
 	})
-	a, err = asked.Ask(ctx)
+	a, err := asked.Ask(ctx)
+	if celery.MayNotAsk(err) {
+		f.IO.Warnf("the workers may not be asked by this user: what they run is not told (README, Least privilege)")
+		return nil, nil
+	}
 	for _, w := range a.Workers {
 		tell := func(tasks []celery.WorkerTask, place string) {
 			for _, t := range tasks {
@@ -81,10 +86,10 @@ func eachTask(ctx context.Context, f *cmdutil.Factory, fn func(task)) (a celery.
 		tell(w.Scheduled, "scheduled")
 		tell(w.Active, string(queue.PlaceRunning))
 	}
-	return a, err
+	return &a, err
 }
 
-func silent(f *cmdutil.Factory, a celery.Answers) int {
+func silent(f *cmdutil.Factory, a *celery.Answers) int {
 	n := max(0, a.Listening-len(a.Workers))
 	if n > 0 {
 		f.IO.Warnf("%d workers listen and did not answer: what they run is not told", n)
