@@ -37,6 +37,9 @@ func ParseBaseline(data []byte) (*Baseline, error) {
 	if err := d.Decode(&b); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("not a baseline: %w", err)
 	}
+	if err := d.Decode(&Baseline{}); !errors.Is(err, io.EOF) {
+		return nil, errors.New("not a baseline: more than one YAML document")
+	}
 	for i, k := range b.Findings {
 		c := Find(k.Check)
 		switch {
@@ -75,7 +78,7 @@ func (b *Baseline) Apply(r *Report, now time.Time) (expired, resolved []Known) {
 		switch at, _ := k.expiry(); {
 		case !at.IsZero() && !now.Before(at):
 			expired = append(expired, k)
-		case c.Status == Pass:
+		case c.Count == 0: // information passes, found or not
 			resolved = append(resolved, k)
 		default:
 			c.cover(k)

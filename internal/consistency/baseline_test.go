@@ -39,10 +39,22 @@ func TestBaselineCoversUpToItsCountAndItsDay(t *testing.T) {
 			t.Errorf("%s: %d fail, %d expired", name, got, len(expired))
 		}
 	}
-	for _, bad := range []string{"findings: [{check: LGX1, count: 1}]", "findings: [{check: LGC001}]", "nonsense: 1", "[", "findings: [{check: LGC001, count: 1, expires: soon}]"} {
+	for _, bad := range []string{"findings: [{check: LGX1, count: 1}]", "findings: [{check: LGC001}]", "nonsense: 1", "[", "findings: [{check: LGC001, count: 1, expires: soon}]",
+		"findings: []\n---\nfindings: [{check: LGC001, count: 1}]", "findings: []\n---\n["} {
 		if _, err := consistency.ParseBaseline([]byte(bad)); err == nil {
 			t.Errorf("%s: accepted", bad)
 		}
+	}
+}
+
+// Only what is not there any more is to be taken out.
+func TestInformationInABaselineIsThere(t *testing.T) {
+	t.Parallel()
+	b := consistency.Baseline{Findings: []consistency.Known{{Check: "LGE003", Count: 1}, {Check: "LGC001", Count: 1}}}
+	r := &consistency.Report{Checks: []consistency.Result{{ID: "LGE003", Severity: consistency.Info, Status: consistency.Pass, Count: 1},
+		{ID: "LGC001", Severity: consistency.Error, Status: consistency.Pass}}}
+	if _, resolved := b.Apply(r, time.Now()); len(resolved) != 1 || resolved[0].Check != "LGC001" {
+		t.Errorf("%+v", resolved)
 	}
 }
 
