@@ -16,6 +16,7 @@ type EventKind string
 const (
 	EventOpened     EventKind = "opened"
 	EventClosed     EventKind = "closed"
+	EventLost       EventKind = "lost"       // the key of an open breaker is gone, which the app takes for closed; only watchers tell it
 	EventRestored   EventKind = "restored"   // a lost state was put back; its epoch is the state's
 	EventRenumbered EventKind = "renumbered" // an emptied Redis had begun again at 1; the state got a new epoch
 

@@ -141,7 +141,7 @@ func (st *Status) fill() {
 		st.LastFailure = Failure{Service: l["failure_service"], Error: l["failure_error"], ErrorType: l["failure_type"], At: lenient(l["failure_at"])}
 	}
 	if st.External && st.State == Open {
-		st.lastFailureOfRecord()
+		st.renewed()
 		if o := st.Record.OpenedAt; !o.IsZero() && (st.OpenedAt.IsZero() || o.Before(st.OpenedAt)) {
 			st.OpenedAt = o
 		}
@@ -178,6 +178,22 @@ func (st *Status) foreign() {
 	if st.OpenedAt.IsZero() {
 		st.OpenedAt = lenient(st.ledger["opened_at"])
 	}
+}
+
+// renewed takes in a failure that another program wrote to an open breaker, as adopt
+// would: the first cause stays.
+func (st *Status) renewed() {
+	at := st.Record.Metadata.Text(MetaFailedAt)
+	if at == "" {
+		at = stamp(st.Record.OpenedAt)
+	}
+	if at == st.ledger["failure_at"] || at == st.ledger["at"] {
+		return // the app's success path writes the same metadata again
+	}
+	if st.Record.Metadata.Text(MetaLastError) != "" {
+		st.Failures++
+	}
+	st.lastFailureOfRecord()
 }
 
 func (st *Status) lastFailureOfRecord() {

@@ -6,32 +6,49 @@ import (
 	"strings"
 )
 
+// Position is how far a watcher has come. The zero value begins with what happens next,
+// After alone goes on after an event.
+type Position struct {
+	After   string `json:"after"`   // ID of the last event that was seen
+	State   State  `json:"state"`   // as it was yielded; "" where that is not known
+	Epoch   int64  `json:"epoch"`   // the last one that was given out
+	Pending bool   `json:"pending"` // a foreign change made State, and nobody has recorded it
+	Lost    bool   `json:"lost"`    // Redis lost it while it was open
+}
+
 // Watch yields the breaker's transitions as they happen, in order, and notes that
-// a lost state was put back, until ctx is done. It goes on after the event whose
+// a state was lost or put back, until ctx is done. It goes on after the event whose
 // ID is given; with "" it begins with the next one. It only reads.
 //
 // A change that a Python worker wrote is found by polling and yielded at once,
-// without ID and epoch; when it is adopted it is not yielded again. While Redis
-// cannot be read it yields the error once, with a zero Event, and goes on trying;
-// events that were recorded meanwhile follow.
+// without ID and epoch; when it is adopted it is not yielded again. So is the loss of
+// an open breaker, which is not a closing. While Redis cannot be read it yields the
+// error once, with a zero Event, and goes on trying; events that were recorded
+// meanwhile follow.
 func (b *Breaker) Watch(ctx context.Context, after string) iter.Seq2[Event, error] {
+	return b.WatchFrom(ctx, &Position{After: after})
+}
+
+// WatchFrom is Watch from where another ended. It moves the position on before it
+// yields: one that is kept with what was told makes a restart neither miss nor repeat.
+func (b *Breaker) WatchFrom(ctx context.Context, at *Position) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		w := watcher{b: b, after: after, fresh: after == "", yield: yield}
+		w := watcher{b: b, at: at, fresh: *at == Position{}, yield: yield}
 		b.follow(ctx, w.look)
 	}
 }
 
 type watcher struct {
 	b       *Breaker
-	after   string // ID of the last event seen
-	fresh   bool   // nothing was read yet, and what lies there is not news
-	pending State  // what a foreign change that nobody adopted made of the breaker
-	failing bool   // the last read failed
+	at      *Position
+	fresh   bool  // nothing was read yet, and what lies there is not news
+	opened  Event // the last event of an open breaker: what is lost when it is
+	failing bool  // the last read failed
 	yield   func(Event, error) bool
 }
 
 func (w *watcher) look(ctx context.Context) (again bool, err error) {
-	s, err := w.b.snapshot(ctx, w.after)
+	s, err := w.b.snapshot(ctx, w.at.After)
 	if err != nil {
 		if ctx.Err() != nil || w.failing {
 			return false, nil
@@ -41,19 +58,19 @@ func (w *watcher) look(ctx context.Context) (again bool, err error) {
 	}
 	w.failing = false
 	if w.fresh {
-		w.fresh, w.after = false, orZero(s.newest)
-		if s.Pending {
-			w.pending = s.State
-		}
+		w.fresh = false
+		*w.at = Position{After: orZero(s.newest), State: s.State, Epoch: s.Epoch, Pending: s.Pending, Lost: s.Lost}
 		return false, nil
 	}
-	if idLess(s.newest, w.after) {
+	if idLess(s.newest, w.at.After) {
 		// The stream was lost and began again, perhaps on a clock that is behind.
-		w.after = "0-0"
-		return s.newest != "", nil
+		w.at.After = "0-0"
+		if s.newest != "" {
+			return true, nil
+		}
 	}
 	for _, e := range s.events {
-		w.after = e.ID
+		w.at.After = e.ID
 		if err := w.recorded(e); err != nil {
 			return false, err
 		}
@@ -61,7 +78,7 @@ func (w *watcher) look(ctx context.Context) (again bool, err error) {
 	if len(s.events) == historyPage {
 		return true, nil
 	}
-	return false, w.foreign(s.Status)
+	return false, w.unrecorded(s.Status)
 }
 
 // recorded yields an event of the stream, unless it was told before it had an ID.
@@ -69,39 +86,78 @@ func (w *watcher) recorded(e Event) error {
 	if strings.HasPrefix(string(e.Kind), "legacy_") {
 		return nil
 	}
-	told := e.Transition() && e.Source == SourcePython && e.State == w.pending
-	if e.Transition() {
-		w.pending = ""
-	}
+	told := e.Transition() && e.Source == SourcePython && w.at.Pending && e.State == w.at.State
+	w.at.State, w.at.Epoch, w.at.Pending, w.at.Lost = e.State, max(w.at.Epoch, e.Epoch), false, false
 	if told {
 		return nil
 	}
 	return w.tell(e, nil)
 }
 
-// foreign yields what somebody wrote without recording it.
-func (w *watcher) foreign(st Status) error {
-	now := State("")
-	if st.Pending {
-		now = st.State
+// unrecorded yields what no event tells of: what another program wrote, and a loss.
+func (w *watcher) unrecorded(st Status) error {
+	at := w.at
+	if at.State == "" { // only After was known
+		at.State = st.State
+		if st.Pending {
+			at.State = st.State.other()
+		}
 	}
-	if now == w.pending {
+	was := *at
+	at.Epoch = max(was.Epoch, st.Epoch)
+	// A ledger that says open knows less than a closing that was seen and not recorded.
+	lost := !st.Exists && (was.State == Open || st.Lost && !was.Pending)
+	switch {
+	case lost && !was.Lost:
+		at.State, at.Lost = Open, true
+		return w.tell(w.loss(was, st), nil)
+	case lost, !st.Exists:
 		return nil
 	}
-	previous := w.pending
-	if previous == "" {
-		previous = st.State.other()
+	at.State, at.Pending, at.Lost = st.State, st.Pending, false
+	if st.State == was.State && !was.Lost {
+		return nil
 	}
-	w.pending = now
+	return w.tell(change(was.State, st), nil)
+}
+
+// change is the event of a state that has none in the stream.
+func change(previous State, st Status) Event {
+	if st.External {
+		st.foreign() // the ledger tells of an earlier transition to the same state
+	}
 	e := Event{Kind: EventClosed, Previous: previous, State: st.State, At: st.At, OpenedAt: st.OpenedAt, Reason: st.Reason,
-		Service: st.Service, ErrorType: st.ErrorType, Actor: st.Actor, Source: SourcePython}
-	if st.State == Open {
+		Service: st.Service, ErrorType: st.ErrorType, Actor: st.Actor, Source: st.Source}
+	if !st.External {
+		e.Epoch = st.Epoch
+	}
+	switch {
+	case st.State == previous && !st.External:
+		e.Kind = EventRestored // its own bytes were put back
+	case st.State == Open:
 		e.Kind = EventOpened
 	}
-	return w.tell(e, nil)
+	return e
+}
+
+// loss is the event of an open breaker whose key is gone. One that was not recorded has
+// no epoch, and nothing can put it back.
+func (w *watcher) loss(was Position, st Status) Event {
+	e := Event{Kind: EventLost, Epoch: was.Epoch, Previous: Open, State: Open, At: w.b.now(),
+		OpenedAt: w.opened.OpenedAt, Reason: w.opened.Reason, Service: w.opened.Service, ErrorType: w.opened.ErrorType}
+	switch {
+	case st.Lost:
+		e.Epoch, e.OpenedAt, e.Reason, e.Service, e.ErrorType = st.Epoch, st.OpenedAt, st.Reason, st.Service, st.ErrorType
+	case was.Pending:
+		e.Epoch = 0
+	}
+	return e
 }
 
 func (w *watcher) tell(e Event, err error) error {
+	if e.State == Open {
+		w.opened = e
+	}
 	if !w.yield(e, err) {
 		return errStop
 	}

@@ -155,7 +155,7 @@ local function renewed(rec)
   local m, first = rec.metadata, ledger.opened_at or ''
   local at = text(m.failed_at) ~= '' and text(m.failed_at) or (rec.opened_at or now)
   -- The app's success path writes the same metadata again: that is no further failure.
-  if text(m.last_error) ~= '' and at ~= ledger.failure_at then
+  if text(m.last_error) ~= '' and at ~= ledger.failure_at and at ~= ledger.at then
     count_failure(text(m.last_error), text(m.error_type), text(m.service), at)
   end
   if rec.opened_at and (first == '' or rec.opened_at < first) then
