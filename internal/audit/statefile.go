@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/leadgenctl/leadgenctl/internal/output"
@@ -18,21 +17,10 @@ type stateFile string
 
 // lock takes the file's lock until release is called; ok is false where another has it.
 func (f stateFile) lock() (release func(), ok bool, err error) {
-	if err := os.MkdirAll(filepath.Dir(string(f)), 0o700); err != nil {
-		return nil, false, fmt.Errorf("make the folder of the audit's state: %w", err)
+	if release, ok, err = output.Lock(string(f)); err != nil {
+		err = fmt.Errorf("lock the audit's state: %w", err)
 	}
-	h, err := os.OpenFile(string(f)+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, false, fmt.Errorf("lock the audit's state: %w", err)
-	}
-	if err := syscall.Flock(int(h.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		h.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, false, nil
-		}
-		return nil, false, fmt.Errorf("lock the audit's state: %w", err)
-	}
-	return func() { h.Close() }, true, nil
+	return release, ok, err
 }
 
 // state is what the file holds: a copy of the ledger, which is newer than PostgreSQL's
