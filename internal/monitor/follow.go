@@ -14,7 +14,8 @@ const followTime = 5 * time.Second
 
 // waits is a transition that was told before the jobs had followed it.
 type waits struct {
-	Epoch int64         `json:"epoch"` // 0: a Python worker wrote it, and nobody has recorded it yet
+	Epoch int64         `json:"epoch"` // 0: another program wrote it, and nobody has recorded it yet
+	After int64         `json:"after"` // then: the last epoch before it
 	State breaker.State `json:"state"`
 	At    time.Time     `json:"at"`
 }
@@ -45,14 +46,14 @@ func (m *Monitor) jobs(ctx context.Context, w waits) (n int64, ok bool) {
 }
 
 // affected asks once. A transition without an epoch is the first of its state that was
-// recorded since; clocks may differ a little.
+// adopted since.
 func (m *Monitor) affected(ctx context.Context, w waits) (n int64, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, followTime)
 	defer cancel()
 	var jobs *int64
 	err := m.o.Pool.QueryRow(ctx, `SELECT jobs_affected FROM leadgenctl.breaker_transitions
-		WHERE applied_at IS NOT NULL AND (epoch = $1 OR $1 = 0 AND state = $2 AND at >= $3::timestamptz - interval '10 seconds') ORDER BY epoch LIMIT 1`,
-		w.Epoch, string(w.State), w.At).Scan(&jobs)
+		WHERE applied_at IS NOT NULL AND (epoch = $1 OR $1 = 0 AND state = $2 AND epoch > $3 AND source = $4) ORDER BY epoch LIMIT 1`,
+		w.Epoch, string(w.State), w.After, breaker.SourcePython).Scan(&jobs)
 	if err != nil || jobs == nil {
 		return 0, false
 	}

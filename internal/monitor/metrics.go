@@ -11,7 +11,8 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 
-	open, epoch, openedAt, ttl   prometheus.Gauge
+	open, lost                   prometheus.Gauge
+	epoch, openedAt, ttl         prometheus.Gauge
 	transitions, notifications   *prometheus.CounterVec
 	up, jobs, messages           *prometheus.GaugeVec
 	outbox, failures, pausedFrom prometheus.Gauge
@@ -35,7 +36,8 @@ func newMetrics() *metrics {
 		m.registry.MustRegister(c)
 		return c
 	}
-	m.open = gauge("leadgenctl_breaker_open", "Whether the global circuit breaker is open.")
+	m.open = gauge("leadgenctl_breaker_open", "Whether the global circuit breaker is open, as the app sees it.")
+	m.lost = gauge("leadgenctl_breaker_lost", "Whether Redis lost the open breaker, which the app takes for closed.")
 	m.epoch = gauge("leadgenctl_breaker_epoch", "The epoch of the breaker's last transition.")
 	m.openedAt = gauge("leadgenctl_breaker_opened_timestamp_seconds", "When the breaker opened; 0 while it is closed.")
 	m.ttl = gauge("leadgenctl_breaker_key_ttl_seconds", "What is left of the life of the breaker's key; 0, as it should be, for no time to live.")
@@ -57,7 +59,7 @@ func newMetrics() *metrics {
 func (m *metrics) breaker(st breaker.Status) {
 	m.open.Set(0)
 	m.openedAt.Set(0)
-	if st.State == breaker.Open {
+	if st.State == breaker.Open && !st.Lost {
 		m.open.Set(1)
 		if !st.OpenedAt.IsZero() {
 			m.openedAt.Set(float64(st.OpenedAt.UnixMilli()) / 1000)

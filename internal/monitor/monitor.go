@@ -38,6 +38,7 @@ type Options struct {
 type Monitor struct {
 	o       Options
 	metrics *metrics
+	release func() // of the state's lock
 
 	wake map[string]chan struct{} // by channel: there is something to tell
 
@@ -48,7 +49,15 @@ type Monitor struct {
 	health Health
 }
 
-// New returns a monitor that goes on where the one before ended.
+// BusyError says that another monitor runs with the same state.
+type BusyError struct{ StateFile string }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("another monitor runs with the state file %s", e.StateFile)
+}
+
+// New returns a monitor that goes on where the one before ended. It holds the state until
+// Run ends; a second one gets a *BusyError.
 func New(o Options) (*Monitor, error) {
 	if o.Interval == 0 {
 		o.Interval = 15 * time.Second
@@ -66,13 +75,25 @@ func New(o Options) (*Monitor, error) {
 			m.metrics.notifications.WithLabelValues(c.Name(), result)
 		}
 	}
-	err := m.state.load(o.StateFile)
+	release, free, err := output.Lock(o.StateFile)
+	if err != nil {
+		return nil, fmt.Errorf("lock the monitor's state: %w", err)
+	}
+	if !free {
+		return nil, &BusyError{o.StateFile}
+	}
+	m.release = release
+	if err := m.state.load(o.StateFile); err != nil {
+		release()
+		return nil, err
+	}
 	m.state.Pending = slices.DeleteFunc(m.state.Pending, func(p pending) bool { return m.wake[p.Channel] == nil }) // no longer configured
-	return m, err
+	return m, nil
 }
 
 // Run watches until ctx is done.
 func (m *Monitor) Run(ctx context.Context) error {
+	defer m.release()
 	if err := m.begin(ctx); err != nil {
 		return err
 	}
@@ -99,21 +120,21 @@ func (m *Monitor) Run(ctx context.Context) error {
 func (m *Monitor) begin(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.state.After != "" {
+	if m.state.Position.After != "" {
 		return nil
 	}
-	m.state.After = "0-0"
+	m.state.Position.After = "0-0"
 	events, err := m.o.Breaker.History(ctx, breaker.Filter{})
 	for _, e := range events {
 		if e.Epoch > 0 {
-			m.state.After = e.ID
+			m.state.Position.After, m.state.Position.Epoch = e.ID, e.Epoch
 		}
 	}
 	if err == nil && m.o.Pool != nil {
 		err = m.o.Pool.QueryRow(ctx, lastFailureSQL).Scan(&m.state.Failures)
 	}
 	if err != nil {
-		m.state.After = ""
+		m.state.Position = breaker.Position{}
 		return fmt.Errorf("begin to monitor: %w", err)
 	}
 	return m.state.save(m.o.StateFile)
@@ -121,24 +142,36 @@ func (m *Monitor) begin(ctx context.Context) error {
 
 const lastFailureSQL = "SELECT coalesce(max(id), 0) FROM leadgenctl.dispatch_failures"
 
-// watch tells each transition as it happens.
+// watch tells each transition and each loss as it happens.
 func (m *Monitor) watch(ctx context.Context) {
 	m.mu.Lock()
-	after := m.state.After
+	at := m.state.Position
 	m.mu.Unlock()
-	for e, err := range m.o.Breaker.Watch(ctx, after) {
-		if err != nil {
+	for e, err := range m.o.Breaker.WatchFrom(ctx, &at) {
+		switch {
+		case err != nil:
 			m.o.Warn(err)
-			continue
-		}
-		if e.Transition() {
+		case e.Transition():
 			m.countTransition(ctx, e)
-			msg, waits := m.transition(ctx, e)
-			m.tell(msg, func(s *state) {
-				if e.ID != "" {
-					s.After = e.ID
+			msg, waits := m.transition(ctx, e, at)
+			m.tellIf(func(s *state) (notify.Message, bool) {
+				if s.Lost {
+					msg.Incidents = append(msg.Incidents, notify.Incident{Key: lostKey, Summary: msg.Title, Severity: notify.Info, Resolved: true})
 				}
-				s.OpenTold, s.Waits = time.Time{}, waits
+				s.Position, s.Lost, s.OpenTold, s.Waits = at, false, time.Time{}, waits
+				return msg, true
+			})
+		case e.Kind == breaker.EventLost:
+			m.tellIf(func(s *state) (notify.Message, bool) {
+				told := s.Lost
+				s.Position, s.Lost = at, true
+				return m.lost(e), !told
+			})
+		case e.Kind == breaker.EventRestored:
+			m.tellIf(func(s *state) (notify.Message, bool) {
+				told := s.Lost
+				s.Position, s.Lost = at, false
+				return m.found(e), told || e.State == breaker.Open // else it only caught up
 			})
 		}
 	}
@@ -146,26 +179,26 @@ func (m *Monitor) watch(ctx context.Context) {
 
 // transition is the message of an event, critical when the breaker opens, and what it
 // could not tell yet.
-func (m *Monitor) transition(ctx context.Context, e breaker.Event) (notify.Message, *waits) {
+func (m *Monitor) transition(ctx context.Context, e breaker.Event, at breaker.Position) (notify.Message, *waits) {
 	msg := notify.Message{Event: "breaker_" + string(e.Kind), Severity: notify.Info, Title: "The global circuit breaker is closed", Host: m.o.Host, At: e.At}
-	w := waits{e.Epoch, e.State, e.At}
-	jobs, moved := m.jobs(ctx, w)
+	w := &waits{e.Epoch, at.Epoch, e.State, e.At}
+	jobs, moved := m.jobs(ctx, *w)
 	if e.State == breaker.Open {
 		msg.Severity, msg.Title = notify.Critical, "The global circuit breaker is OPEN"
 	}
-	msg.Text = "by " + e.Actor
-	if e.Actor == "" {
-		msg.Text = "by " + e.Source
-	}
+	msg.Text = "by " + by(e)
 	if e.Service != "" {
 		msg.Text += "; service " + e.Service
 	}
-	if e.Reason != "" {
-		msg.Title += ": " + output.OneLine(e.Reason)
-	}
-	if moved {
+	msg.Title += because(e.Reason)
+	switch {
+	case moved:
 		msg.Text += fmt.Sprintf("; %d jobs %s", jobs, w.verb())
-	} else {
+		w = nil
+	case e.Epoch == 0 && !at.Pending: // back to what is recorded, which they have followed
+		msg.Text += "; the jobs stay as they were"
+		w = nil
+	default:
 		msg.Text += "; the jobs have not followed yet"
 	}
 	if e.State == breaker.Open {
@@ -175,10 +208,18 @@ func (m *Monitor) transition(ctx context.Context, e breaker.Event) (notify.Messa
 		"actor": e.Actor, "source": e.Source, "opened_at": e.OpenedAt, "jobs": jobs, "jobs_followed": moved}
 	msg.Incidents = []notify.Incident{{Key: "leadgenctl/breaker", Summary: msg.Title + " (" + msg.Text + ")", Severity: msg.Severity, Resolved: e.State == breaker.Closed}}
 	msg.Text = output.Printable(msg.Text)
-	if moved {
-		return msg, nil
+	return msg, w
+}
+
+// by names who made a transition.
+func by(e breaker.Event) string {
+	switch {
+	case e.Actor != "":
+		return e.Actor
+	case e.Source == breaker.SourcePython:
+		return "another program"
 	}
-	return msg, &w
+	return e.Source
 }
 
 // lookTime is how long one look may take.
@@ -190,9 +231,11 @@ func (m *Monitor) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime) // a server that is frozen does not answer at all
 	defer cancel()
 	look := Health{At: time.Now().UTC(), Servers: map[string]string{}}
+	recorded := m.recorded(ctx)
 	st, err := m.lookAtBreaker(ctx)
 	var malformed *breaker.MalformedError
 	if look.server("redis", err); err == nil {
+		m.compare(recorded, st)
 		m.stillOpen(st)
 	} else if errors.As(err, &malformed) {
 		m.o.Warn(err)
@@ -242,7 +285,7 @@ func (m *Monitor) stillOpen(st breaker.Status) {
 	last := m.state.OpenTold
 	m.mu.Unlock()
 	since := st.OpenedAt
-	if st.State != breaker.Open || since.IsZero() || time.Since(since) < m.o.MaxOpen || time.Since(last) < m.o.Remind {
+	if st.State != breaker.Open || st.Lost || since.IsZero() || time.Since(since) < m.o.MaxOpen || time.Since(last) < m.o.Remind {
 		return
 	}
 	age := time.Since(since).Round(time.Second)

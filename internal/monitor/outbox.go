@@ -36,8 +36,23 @@ func (p pending) old() bool { return !p.Queued.IsZero() && time.Since(p.Queued) 
 // tell puts a message into the state for each channel, with what else changes there, so
 // that a restart neither loses nor repeats it.
 func (m *Monitor) tell(msg notify.Message, change func(*state)) {
+	m.tellIf(func(s *state) (notify.Message, bool) {
+		change(s)
+		return msg, true
+	})
+}
+
+// tellIf is tell where the state decides whether there is something to tell.
+func (m *Monitor) tellIf(decide func(*state) (notify.Message, bool)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if msg, ok := decide(&m.state); ok {
+		m.enqueue(msg)
+		m.save()
+	}
+}
+
+func (m *Monitor) enqueue(msg notify.Message) {
 	for _, c := range m.o.Channels {
 		m.state.Pending = append(m.state.Pending, pending{c.Name(), msg, msg.Incidents, time.Now().UTC()})
 		select {
@@ -45,8 +60,6 @@ func (m *Monitor) tell(msg notify.Message, change func(*state)) {
 		default: // it is awake already
 		}
 	}
-	change(&m.state)
-	m.save()
 }
 
 func (m *Monitor) save() {

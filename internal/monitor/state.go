@@ -9,16 +9,18 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/leadgenctl/leadgenctl/breaker"
 	"github.com/leadgenctl/leadgenctl/internal/output"
 )
 
 // state is what a monitor must know after a restart.
 type state struct {
-	After    string    `json:"after"`           // the id of the last event of the breaker that was seen
-	Failures int64     `json:"failures"`        // the last row of leadgenctl.dispatch_failures that was seen
-	OpenTold time.Time `json:"open_told"`       // when it was last told that the breaker stays open
-	Waits    *waits    `json:"waits,omitempty"` // what must still be told of the last transition
-	Pending  []pending `json:"pending,omitempty"`
+	Position breaker.Position `json:"position"`        // how far the breaker's transitions were told
+	Lost     bool             `json:"lost"`            // it was told that Redis lost the open breaker
+	Failures int64            `json:"failures"`        // the last row of leadgenctl.dispatch_failures that was seen
+	OpenTold time.Time        `json:"open_told"`       // when it was last told that the breaker stays open
+	Waits    *waits           `json:"waits,omitempty"` // what must still be told of the last transition
+	Pending  []pending        `json:"pending,omitempty"`
 }
 
 func (s *state) load(name string) error {

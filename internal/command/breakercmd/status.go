@@ -219,7 +219,7 @@ func (s status) failures(now time.Time) string {
 	if l.At != nil {
 		text += ", the latest " + cmdutil.Age(now.Sub(*l.At)) + " ago"
 	}
-	if s.Failures > 1 {
+	if l.Error != s.Reason {
 		text += ": " + l.Error
 		if l.Service != "" {
 			text += " (" + l.Service + ")"

@@ -1,16 +1,12 @@
 package monitorcmd_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 )
@@ -81,31 +77,4 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-// What a Python worker opens is told at once, with its service; how many jobs were paused follows.
-func TestPythonOpensTheBreaker(t *testing.T) {
-	t.Parallel()
-	p := newPlatform(t)
-	p.db.NewCampaign(t, "RUNNING", testenv.Job{}, testenv.Job{Status: "PROCESSING"})
-	p.start()
-	o, err := redis.ParseURL(p.redis.URL(0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(o)
-	t.Cleanup(func() { client.Close() })
-	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000")
-	value := fmt.Sprintf(`{"state": "open", "opened_at": %q, "closed_at": null, "metadata": {"last_error": "502 Bad Gateway", "error_type": "http_5xx", "failed_at": %q, "service": "apollo"}}`, now, now)
-	if err := client.Set(context.Background(), "circuit_breaker:global", value, 24*time.Hour).Err(); err != nil {
-		t.Fatal(err)
-	}
-	if m := p.told("breaker_opened"); !strings.Contains(m.Text, "service apollo") || !strings.Contains(m.Text, "have not followed yet") {
-		t.Errorf("%+v", m)
-	}
-	p.cli.Expect(0, "reconcile")
-	if m := p.told("jobs_paused"); m.Title != "2 jobs are paused" {
-		t.Errorf("%+v", m)
-	}
-	p.silent()
 }

@@ -33,10 +33,11 @@ func New(f *cmdutil.Factory) *cobra.Command {
 		Short: "Watch the breaker, tell people of each transition, and export metrics until Ctrl-C",
 		Long: `Watch the live breaker until Ctrl-C. The channels of the configuration (notify) are told
 of each transition (critical when it opens, with the reason, the service and the jobs that
-were paused, or a second message once they are), of a breaker that is open for longer than
---max-open, and of tasks that cannot be created. What a channel does not take is kept in
---state and sent later, also after a restart: the last 100 messages, for three days. One
-that it refuses for good is dropped, which the log and the metrics show.
+were paused, or a second message once they are), of an open breaker that Redis lost, of
+one that is open for longer than --max-open, and of tasks that cannot be created. What a
+channel does not take is kept in --state and sent later, also after a restart: the last
+100 messages, for three days. One that it refuses for good is dropped, which the log and
+the metrics show. A second monitor with the same --state is refused.
 
 /metrics is for Prometheus; scripts/prometheus and scripts/grafana have alert rules and a
 dashboard. /healthz answers 200 while the monitor does its work, else 503.`,
@@ -99,5 +100,10 @@ func (o *options) connect(ctx context.Context) (*monitor.Monitor, error) {
 	}
 	o.monitor.Breaker, o.monitor.Queue, o.monitor.Pool, o.monitor.Channels = b, q, pool, channels
 	o.monitor.Warn = func(err error) { o.f.IO.Warnf("%v", cmdutil.Explain(err)) }
-	return monitor.New(o.monitor)
+	m, err := monitor.New(o.monitor)
+	var busy *monitor.BusyError
+	if errors.As(err, &busy) {
+		return nil, exit.WithHint(exit.Refusedf("%w", err), "end it, or give this one a file of its own: --state FILE")
+	}
+	return m, err
 }
