@@ -88,8 +88,11 @@ func (c *Config) fillNotify(mappings ...map[string]string) error {
 		c.Notify = map[string]string{}
 		for _, word := range strings.Fields(text) {
 			name, address, ok := strings.Cut(word, "=")
-			if !ok || name == "" || address == "" {
+			if !ok || name == "" || address == "" || strings.ContainsAny(name, ":/@") { // an address that has a "=" is no name
 				return fmt.Errorf("%s is not of the form name=URL name=URL", variable)
+			}
+			if _, twice := c.Notify[name]; twice {
+				return fmt.Errorf("%s names the channel %q twice", variable, name)
 			}
 			c.Notify[name] = address
 		}

@@ -169,8 +169,11 @@ celery: {broker-transport-options: {global_keyprefix: "app:", sep: "~", priority
 	if err != nil || len(c.Notify) != 2 || c.Notify["B"] != "ntfy://host/topic?a=b" || c.PingURL != "https://hc/2" {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	t.Setenv("LEADGENCTL_NOTIFY", "exec:/bin/true")
-	if _, err := load(t); err == nil || !strings.Contains(err.Error(), "LEADGENCTL_NOTIFY") {
-		t.Error(err)
+	for value, want := range map[string]string{"exec:/bin/true": "is not of the form", "ntfy://:hunter2@host/topic?a=b": "is not of the form",
+		"a=exec:/bin/true a=exec:/bin/false": `LEADGENCTL_NOTIFY names the channel "a" twice`} {
+		t.Setenv("LEADGENCTL_NOTIFY", value)
+		if _, err := load(t); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", value, err)
+		}
 	}
 }

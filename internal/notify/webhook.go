@@ -42,7 +42,7 @@ func newWebhook(name string, u *url.URL, secret string) (Channel, error) {
 	if secret == "" {
 		return nil, errors.New("a webhook needs webhook-secret, which signs its requests")
 	}
-	if u.Host == "" {
+	if u.Hostname() == "" {
 		return nil, errors.New("a webhook needs a host")
 	}
 	return &webhook{name, strings.TrimPrefix(u.String(), "webhook+"), secret}, nil

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -149,7 +148,7 @@ func (o *runOptions) prepare() error {
 	if o.audit.Channels, err = o.f.Channels(); err != nil {
 		return err
 	}
-	if u, err := url.Parse(c.PingURL); err != nil || c.PingURL != "" && (u.Host == "" || !strings.HasPrefix(u.Scheme, "http")) {
+	if u, err := url.Parse(c.PingURL); err != nil || c.PingURL != "" && (u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return exit.Usagef("ping-url is no http or https URL")
 	}
 	o.audit.PingURL = c.PingURL

@@ -306,6 +306,8 @@ func TestBadSettingsChangeNothing(t *testing.T) {
 		"needs webhook-secret":             {env: "LEADGENCTL_WEBHOOK_SECRET="},
 		"names no program":                 {env: "LEADGENCTL_NOTIFY=team=exec:"},
 		"ping-url is no http or https URL": {env: "LEADGENCTL_PING_URL=hunter2"},
+		"ping-url is no http or https":     {env: "LEADGENCTL_PING_URL=httpx://host/hunter2"},
+		"a webhook needs a host":           {env: "LEADGENCTL_NOTIFY=team=webhook+https://:80/hunter2"},
 		"--keep must be positive":          {args: []string{"--keep", "0"}},
 		"--max-open must be positive":      {args: []string{"--max-open", "-5s"}},
 		"no duration such as":              {args: []string{"--keep", "3 days"}},
