@@ -29,6 +29,7 @@ func newWatch(f *cmdutil.Factory, run func(context.Context, watchOptions) error)
 
 With -o json each transition is one line. Changes that Python workers write are
 found within a quarter of a second; they have no epoch until they are adopted.
+An open breaker that Redis loses is told as "lost", for the app takes it for closed.
 While Redis is away the command says so and goes on when it is back. --after
 continues behind an event's id (see history -o json); "0-0" begins with the first.`,
 		Example: "  leadgenctl breaker watch\n  leadgenctl breaker watch -o json --after 0-0",
