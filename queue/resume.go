@@ -127,7 +127,7 @@ func (m *Manager) resumeStep(ctx context.Context, tx pgx.Tx, epoch, after, limit
 			return 0, after, err
 		}
 	}
-	err = tx.QueryRow(ctx, resumeSQL, epoch, after, upTo, batchSize).Scan(&n, &last)
+	err = tx.QueryRow(ctx, resumeSQL, epoch, after, upTo, batchSize, nil).Scan(&n, &last)
 	return n, last, err
 }
 

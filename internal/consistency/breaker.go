@@ -28,7 +28,7 @@ func breakerChecks() []*Check {
 			Meaning: "A worker wrote the key with a time to live (SETEX). When it runs out an open breaker closes unseen.",
 			Remedy:  "Run `leadgenctl reconcile`: it removes the time to live. The app's workers write it again at the next failure, so run it from cron.",
 			Reads:   "PTTL circuit_breaker:global", needs: redisServer, inspect: keyExpires,
-			fix: reconcileFix,
+			fix: removeTTL,
 		},
 		{
 			ID: "LGB004", Family: Breaker, Severity: Warning, Title: "Keys of the old per-service breakers are left",

@@ -344,6 +344,15 @@ var faults = []fault{
 				h.raw("huge "+id, `{"job_id": `+id+`, "job_type": "FETCH_LEADS", "campaign_id": "c"}`)
 			}
 		}},
+	{id: "LGQ006", name: "of no time", count: 1, says: []string{"job 1 "},
+		make: func(h *house) { h.exec("UPDATE jobs SET created_at = NULL, updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0]) }},
+	{id: "LGQ010", name: "of no time", count: 1, says: []string{"PROCESSING since an unknown time"},
+		make: func(h *house) { h.exec("UPDATE jobs SET created_at = NULL, updated_at = NULL WHERE id = $1", h.fixture.JobIDs[1]) }},
+	{id: "LGQ006", name: "its worker died", count: 1, says: []string{"job 1 "},
+		make: func(h *house) {
+			h.exec("UPDATE jobs SET task_id = 'begun', created_at = now() - interval '5 minutes', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0])
+			h.set("celery-task-meta-begun", `{"status": "STARTED", "result": {"pid": 7, "hostname": "celery@gone"}, "task_id": "begun"}`, time.Hour)
+		}},
 	{id: "LGQ010", name: "the worker died an hour ago", count: 1, says: []string{"PROCESSING since"},
 		make: func(h *house) {
 			h.exec("UPDATE jobs SET created_at = now() - interval '1 hour', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[1])

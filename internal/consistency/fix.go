@@ -25,6 +25,8 @@ type FixOptions struct {
 type fix struct {
 	does string // for the confirmation
 	row  string // of a job j: what becomes of it, as SQL, for --dry-run; "" where nothing is more exact than does
+	// plan says what would be done where it is more than this check's finding; nil where it is not.
+	plan func(ctx context.Context, m *queue.Manager) ([]string, error)
 	run  func(ctx context.Context, m *mending, subjects []string) (int64, error)
 }
 
@@ -36,7 +38,8 @@ type mending struct {
 }
 
 var (
-	reconcileFix     = &fix{does: "bring Redis, PostgreSQL and the jobs into step, as `leadgenctl reconcile` does", run: reconcile}
+	reconcileFix     = &fix{does: "bring Redis, PostgreSQL and the jobs into step, as `leadgenctl reconcile` does", plan: reconcilePlan, run: reconcile}
+	removeTTL        = &fix{does: "remove the time to live of the breaker's key, and change nothing else", run: persist}
 	clearCompletedAt = &fix{does: "empty completed_at of the paused jobs", row: `format('job %s: completed_at %s -> empty', j.id, j.completed_at)`,
 		run: mendAll("j.status = 'PAUSED' AND j.completed_at IS NOT NULL", "completed_at = NULL")}
 	fillCompletedAt = &fix{does: "fill in completed_at of the ended jobs", row: `format('job %s: completed_at empty -> %s', j.id, coalesce(j.updated_at, j.created_at, now()))`,
@@ -53,6 +56,10 @@ func (c *Check) FixDoes() string {
 	}
 	return c.fix.does
 }
+
+// FixIsShared says whether the fix does the same for every check that has it, and more than
+// this one's finding: it is asked for once, and Preview says what it does.
+func (c *Check) FixIsShared() bool { return c.fix != nil && c.fix.plan != nil }
 
 // Fix mends what one check finds now, and returns how many things it changed, also with
 // an error. It looks again itself, twice where stores are compared, and touches only what

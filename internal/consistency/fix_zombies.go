@@ -37,7 +37,7 @@ func endZombies(ctx context.Context, m *mending, subjects []string) (int64, erro
 	if err != nil || len(free) == 0 {
 		return 0, err
 	}
-	stands := "j.status = 'PROCESSING' AND coalesce(j.updated_at, j.created_at) < now() - interval " + seconds(m.TaskTimeLimit)
+	stands := "j.status = 'PROCESSING' AND coalesce(j.updated_at, j.created_at, '-infinity') < now() - interval " + seconds(m.TaskTimeLimit)
 	switch m.Zombies {
 	case ZombiesRequeue:
 		return m.requeue(ctx, free, stands)

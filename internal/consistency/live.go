@@ -27,8 +27,8 @@ const (
 )
 
 // lateJobs is jobIsLate. The server works out a moment once where it stands in a SELECT.
-const lateJobs = `CASE WHEN j.status = 'PENDING' THEN j.task_id IS NOT NULL AND coalesce(j.updated_at, j.created_at) < (SELECT now() - interval '1 minute')
-	WHEN j.status = 'PROCESSING' THEN coalesce(j.updated_at, j.created_at) < (SELECT now() - interval %s) ELSE false END`
+const lateJobs = `CASE WHEN j.status = 'PENDING' THEN j.task_id IS NOT NULL AND coalesce(j.updated_at, j.created_at, '-infinity') < (SELECT now() - interval '1 minute')
+	WHEN j.status = 'PROCESSING' THEN coalesce(j.updated_at, j.created_at, '-infinity') < (SELECT now() - interval %s) ELSE false END`
 
 func (s *liveSets) columns(o *Options) (number, hash, where string) {
 	number = fmt.Sprintf("(j.id::bigint << %d) | CASE WHEN %s THEN %d ELSE 0 END | CASE WHEN "+lateJobs+" THEN %d ELSE 0 END | CASE WHEN j.campaign_id IS NULL THEN %d ELSE 0 END",

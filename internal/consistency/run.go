@@ -153,7 +153,7 @@ func (r *run) check(ctx context.Context, l *look, c *Check, before map[string]ou
 	case err != nil:
 		res.Status, res.Message, res.Count, res.Samples, res.Subjects = Errored, plain(err), 0, []string{}, nil
 	case o.skip != "":
-		res.Status, res.Message = Skip, o.skip
+		res.Status, res.Message, res.Count, res.Samples, res.Subjects = Skip, o.skip, 0, []string{}, nil
 	case o.count == 0:
 		res.Status, res.Count, res.Samples, res.Subjects = Pass, 0, []string{}, nil
 		res.Message = o.note

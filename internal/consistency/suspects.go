@@ -49,7 +49,7 @@ func (s *survey) unnamed(ctx context.Context) error {
 // all the same, or on its way.
 func (s *survey) look(ctx context.Context, ids []int64, waiting map[int64]bool) (missing []suspect, err error) {
 	err = s.l.query(ctx, `SELECT id, coalesce(task_id, ''), job_type::text, coalesce(campaign_id, ''),
-			to_char(coalesce(updated_at, created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), status = 'PENDING'
+			coalesce(to_char(coalesce(updated_at, created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'an unknown time'), status = 'PENDING'
 		FROM jobs WHERE id = ANY ($1::bigint[]) ORDER BY id`, []any{ids}, func(rows pgx.Rows) error {
 		var j suspect
 		_, err := pgx.ForEachRow(rows, []any{&j.id, &j.task, &j.kind, &j.campaign, &j.since, &j.pending}, func() error {

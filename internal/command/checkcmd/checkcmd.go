@@ -22,6 +22,7 @@ type options struct {
 	writeBaseline string
 	fix           bool
 	zombies       string
+	shared        *bool // whether the fix that several checks share is wanted; nil before it was asked for
 	write         cmdutil.WriteFlags
 }
 
@@ -40,7 +41,9 @@ check could not run, whatever the others found; the report says which, and why.
 5: --fix could not mend everything that it tried; the report is of a run after it.
 
 --fix logs the rows as they were: leadgenctl snapshot list shows each fix, and
-leadgenctl snapshot restore takes it back.`,
+leadgenctl snapshot restore takes it back. What brings Redis, PostgreSQL and the jobs
+into step is asked for once, with all that it would do; of that the breaker's key is
+kept, and jobs move as in any transition: leadgenctl breaker open pauses them again.`,
 		Example: `  leadgenctl check-consistency
   leadgenctl check-consistency -o json --fail-on=warning
   leadgenctl check-consistency --only 'LGC*' --skip LGC002

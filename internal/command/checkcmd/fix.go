@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -33,7 +34,7 @@ func (o *options) mend(ctx context.Context, r *consistency.Report) (after *consi
 		if c.Status != consistency.Fail || !c.Fixable {
 			continue
 		}
-		wanted, err := o.wanted(ctx, c)
+		wanted, err := o.wanted(ctx, r, c)
 		if err == nil && wanted {
 			tried++
 			err = o.mendOne(ctx, c)
@@ -54,40 +55,78 @@ func (o *options) mend(ctx context.Context, r *consistency.Report) (after *consi
 	return after, failed, err
 }
 
-// wanted says whether a finding is to be mended: somebody says so, and it is no dry run.
-func (o *options) wanted(ctx context.Context, c consistency.Result) (bool, error) {
+// wanted says whether a finding is to be mended: somebody says so, and it is no dry run. A
+// fix that several checks share is asked for once.
+func (o *options) wanted(ctx context.Context, r *consistency.Report, c consistency.Result) (bool, error) {
 	f, check := o.factory, consistency.Find(c.ID)
 	if c.ID == "LGQ010" && o.zombies == "" {
 		f.IO.Warnf("%s: say what shall become of these jobs: --zombies=requeue or --zombies=fail", c.ID)
 		return false, nil
 	}
-	if o.write.DryRun {
-		return false, o.preview(ctx, c, check)
+	what := fmt.Sprintf("%s %s: %d", c.ID, c.Title, c.Count)
+	if check.FixIsShared() {
+		if o.shared != nil {
+			return *o.shared, nil
+		}
+		what = strings.Join(sharing(r), ", ")
 	}
-	err := o.write.Confirm(ctx, f.IO, fmt.Sprintf("%s %s: %d. Shall I %s?", c.ID, c.Title, c.Count, check.FixDoes()))
-	if exit.Code(err) == exit.Refused { // the next one may be wanted
-		f.IO.Infof("%s: left as it is", c.ID)
+	if o.write.DryRun || check.FixIsShared() {
+		f.IO.Infof("%s; would %s", what, check.FixDoes())
+		if err := o.preview(ctx, c, check); err != nil {
+			return false, err
+		}
+	}
+	yes, err := o.confirmed(ctx, fmt.Sprintf("%s. Shall I %s?", what, check.FixDoes()))
+	if check.FixIsShared() && err == nil {
+		o.shared = &yes
+	}
+	if !yes && err == nil && !o.write.DryRun {
+		f.IO.Infof("%s; left as it is", what)
+	}
+	return yes, err
+}
+
+// sharing are the findings that the shared fix mends.
+func sharing(r *consistency.Report) (ids []string) {
+	for _, c := range r.Checks {
+		if c.Status == consistency.Fail && consistency.Find(c.ID).FixIsShared() {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+// confirmed asks; somebody may want the next fix where this one is not wanted.
+func (o *options) confirmed(ctx context.Context, question string) (bool, error) {
+	if o.write.DryRun {
+		return false, nil
+	}
+	err := o.write.Confirm(ctx, o.factory.IO, question)
+	if exit.Code(err) == exit.Refused {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// preview says what would be done, and to which rows.
+// preview says what would become of which rows, or what else would be done.
 func (o *options) preview(ctx context.Context, c consistency.Result, check *consistency.Check) error {
-	io := o.factory.IO
-	io.Infof("%s: would %s (%d)", c.ID, check.FixDoes(), c.Count)
-	lines, err := consistency.Preview(ctx, o.checks.Run, check)
+	m, _, err := o.factory.ConnectQueue(ctx, nil)
 	if err != nil {
 		return err
 	}
+	lines, err := consistency.Preview(ctx, consistency.FixOptions{Options: o.checks.Run, Manager: m}, check)
+	if err != nil {
+		return err
+	}
+	shown := lines
 	if lines == nil {
-		lines = c.Samples
+		shown = c.Samples
 	}
-	for _, l := range lines {
-		io.Infof("  %s", l)
+	for _, l := range shown {
+		o.factory.IO.Infof("  %s", l)
 	}
-	if left := c.Count - int64(len(lines)); left > 0 {
-		io.Infof("  and %d more (--max-samples)", left)
+	if left := c.Count - int64(len(shown)); left > 0 && !check.FixIsShared() {
+		o.factory.IO.Infof("  and %d more (--max-samples)", left)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func TestAFixIsShownFirstAndCanBeTakenBack(t *testing.T) {
 	change(t, db, "UPDATE jobs SET updated_at = '2026-01-05 10:20:41.870963+00'")
 	before := images(t, db)
 	_, msg, _ := s.run(t, "--only", "LGQ012", "--fix", "--dry-run", "--max-samples", "2")
-	for _, want := range []string{"(3)", "completed_at empty -> 2026-01-05", "and 1 more"} {
+	for _, want := range []string{": 3; would", "completed_at empty -> 2026-01-05", "and 1 more"} {
 		if !strings.Contains(msg, want) {
 			t.Errorf("the dry run does not say %q: %s", want, msg)
 		}
@@ -269,5 +269,73 @@ func TestWithdrawnDoublesAreKept(t *testing.T) {
 	s.must(t, 0, "tasks", "restore", batch, "--force", "--yes")
 	if back := client.LRange(t.Context(), "celery", 0, -1).Val(); len(back) != 2 || !slices.Contains(back, raws[0]) || !slices.Contains(back, raws[1]) {
 		t.Errorf("back: %q", back)
+	}
+}
+
+// What is asked for is mended, and nothing that another check finds.
+func TestAFixMendsItsOwnFindingOnly(t *testing.T) {
+	t.Parallel()
+	for only, fault := range map[string]string{
+		"LGB003": "",
+		"LGQ005": "INSERT INTO jobs (name, status, campaign_id, created_at) SELECT 'n', 'PENDING', $1, now() - interval '1 hour'",
+		"LGQ006": "INSERT INTO jobs (task_id, name, status, campaign_id, created_at) SELECT 'gone', 'n', 'PENDING', $1, now() - interval '1 hour'",
+	} {
+		t.Run(only, func(t *testing.T) {
+			t.Parallel()
+			s, db := migrated(t)
+			f := db.NewCampaign(t, "RUNNING", testenv.Job{Status: "PAUSED"})
+			if fault != "" {
+				change(t, db, fault, f.CampaignID)
+			}
+			o, err := redis.ParseURL(s.redis)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := redis.NewClient(o)
+			defer client.Close()
+			if err := client.Expire(t.Context(), "circuit_breaker:global", time.Hour).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if out, msg, code := s.run(t, "--only", only, "--fix", "--yes"); code != 0 {
+				t.Errorf("exit %d: %s%s", code, out, msg)
+			}
+			if err := db.Expect("SELECT status = 'PAUSED' FROM jobs WHERE id = $1", f.JobIDs[0]); err != nil {
+				t.Error(err)
+			}
+			if life := client.TTL(t.Context(), "circuit_breaker:global").Val(); (life < 0) != (only == "LGB003") {
+				t.Errorf("the key lives for %s", life)
+			}
+		})
+	}
+}
+
+// A fix that several checks share is shown with all that it does, and asked for once.
+func TestASharedFixIsShownWhole(t *testing.T) {
+	t.Parallel()
+	s, db := migrated(t)
+	db.NewCampaign(t, "RUNNING", testenv.Job{Status: "PAUSED"}, testenv.Job{Status: "PAUSED"})
+	change(t, db, "UPDATE leadgenctl.breaker_transitions SET applied_at = NULL WHERE epoch = 2")
+	_, msg, code := s.run(t, "--only", "LGB008,LGQ002", "--fix", "--dry-run")
+	for _, want := range []string{"LGB008, LGQ002; would bring", "2 jobs are paused while the circuit breaker is closed: 2 jobs would be resumed"} {
+		if code != 1 || strings.Count(msg, want) != 1 {
+			t.Errorf("exit %d, not once %q: %s", code, want, msg)
+		}
+	}
+	if err := db.Expect("SELECT count(*) = 2 FROM jobs WHERE status = 'PAUSED'"); err != nil {
+		t.Error(err)
+	}
+	if _, msg, code := s.run(t, "--only", "LGB008,LGQ002", "--fix", "--yes"); code != 0 {
+		t.Errorf("exit %d: %s", code, msg)
+	}
+}
+
+// A job that cannot be given a task is not told as mended.
+func TestAFixSaysWhichJobsItFailed(t *testing.T) {
+	t.Parallel()
+	s, db := migrated(t)
+	f := db.NewCampaign(t, "RUNNING", testenv.Job{Type: "ENRICH_LEAD"}) // that no lead names
+	change(t, db, "UPDATE jobs SET task_id = 'gone', created_at = now() - interval '2 hours' WHERE campaign_id = $1", f.CampaignID)
+	if _, msg, code := s.run(t, "--only", "LGQ006", "--fix", "--yes"); code != 5 || !strings.Contains(msg, "could not be given a task and are FAILED") {
+		t.Errorf("exit %d: %s", code, msg)
 	}
 }
