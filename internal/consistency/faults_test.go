@@ -321,6 +321,20 @@ var faults = []fault{
 			h.publish("first", h.fixture.JobIDs[0])
 			h.publish("second", h.fixture.JobIDs[0])
 		}},
+	{id: "LGQ007", name: "an enrichment that is sent twice", count: 1, says: []string{"task enrich (enrich_lead_task): a second message"},
+		make: func(h *house) {
+			h.worker()
+			h.enrich("enrich")
+			h.enrich("enrich")
+			h.enrich("another")
+		}},
+	{id: "LGQ008", name: "an enrichment that is done", count: 1, says: []string{"task enrich: job 1 is COMPLETED"},
+		make: func(h *house) {
+			h.worker()
+			h.exec("UPDATE jobs SET job_type = 'ENRICH_LEAD', task_id = 'enrich', status = 'COMPLETED', completed_at = now() WHERE id = 1")
+			h.enrich("enrich")
+			h.enrich("another")
+		}},
 	{id: "LGQ008", name: "done and queued", count: 1, says: []string{"task again", "is COMPLETED"},
 		make: func(h *house) {
 			h.worker()
@@ -345,9 +359,13 @@ var faults = []fault{
 			}
 		}},
 	{id: "LGQ006", name: "of no time", count: 1, says: []string{"job 1 "},
-		make: func(h *house) { h.exec("UPDATE jobs SET created_at = NULL, updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0]) }},
+		make: func(h *house) {
+			h.exec("UPDATE jobs SET created_at = NULL, updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0])
+		}},
 	{id: "LGQ010", name: "of no time", count: 1, says: []string{"PROCESSING since an unknown time"},
-		make: func(h *house) { h.exec("UPDATE jobs SET created_at = NULL, updated_at = NULL WHERE id = $1", h.fixture.JobIDs[1]) }},
+		make: func(h *house) {
+			h.exec("UPDATE jobs SET created_at = NULL, updated_at = NULL WHERE id = $1", h.fixture.JobIDs[1])
+		}},
 	{id: "LGQ006", name: "its worker died", count: 1, says: []string{"job 1 "},
 		make: func(h *house) {
 			h.exec("UPDATE jobs SET task_id = 'begun', created_at = now() - interval '5 minutes', updated_at = NULL WHERE id = $1", h.fixture.JobIDs[0])

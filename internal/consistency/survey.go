@@ -21,6 +21,7 @@ type survey struct {
 	l     *look
 	seed  maphash.Seed
 	tasks []uint64 // hashes of the task ids in the broker
+	loose []uint64 // of those, the ones of messages that name no job: its row names them
 	named idSet    // the jobs that messages name
 	again idSet    // those that more than one names
 
@@ -42,7 +43,7 @@ func (l *look) readSurvey() (*survey, error) {
 		return nil, l.options.BrokerErr
 	}
 	s := &survey{l: l, seed: maphash.MakeSeed()}
-	for _, step := range []func(context.Context) error{s.messages, s.reserved, s.replyQueues} {
+	for _, step := range []func(context.Context) error{s.messages, s.repeated, s.reserved, s.replyQueues} {
 		if err := step(l.ctx); err != nil {
 			return nil, err
 		}
@@ -76,6 +77,9 @@ func (s *survey) messages(ctx context.Context) error {
 			s.judge(m, workers)
 			if m.TaskID != "" {
 				s.tasks = append(s.tasks, s.hash(m.TaskID))
+			}
+			if isLoose(m) {
+				s.loose = append(s.loose, s.hash(m.TaskID))
 			}
 			if m.JobID <= 0 || !queue.RunsJob(s.l.options.Tasks, m.Name) {
 				continue
@@ -123,6 +127,37 @@ func (s *survey) replyQueues(ctx context.Context) error {
 	return err
 }
 
+// isLoose says whether a message names no job, as those of enrich_lead_task.
+func isLoose(m celery.Found) bool { return m.JobID == 0 && m.NoJob == "" && m.TaskID != "" }
+
+// repeated looks for messages that name no job and are there more than once. There are few,
+// or none, so that they are looked for a second time rather than all remembered.
+func (s *survey) repeated(ctx context.Context) error {
+	slices.Sort(s.loose)
+	met := map[uint64]bool{} // those that repeat, and whether one was met
+	for i := 1; i < len(s.loose); i++ {
+		if s.loose[i] == s.loose[i-1] {
+			met[s.loose[i]] = false
+		}
+	}
+	if len(met) == 0 {
+		return nil
+	}
+	return s.l.options.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
+		for _, m := range chunk {
+			before, repeats := met[s.hash(m.TaskID)]
+			switch {
+			case !repeats || !isLoose(m):
+			case before:
+				s.add(&s.twice, doubledTask+m.TaskID, fmt.Sprintf("task %s (%s): a second message in %s", m.TaskID, m.Name, m.List))
+			default:
+				met[s.hash(m.TaskID)] = true
+			}
+		}
+		return nil
+	})
+}
+
 // strangers looks for messages whose job has ended, or is none. There are few, or none, so
 // that they are looked for a second time rather than all remembered the first time.
 func (s *survey) strangers(ctx context.Context) error {
@@ -131,25 +166,22 @@ func (s *survey) strangers(ctx context.Context) error {
 		return err
 	}
 	ids := slices.Collect(s.named.without(&live.all))
-	if len(ids) == 0 {
+	if len(ids) == 0 && len(s.loose) == 0 {
 		return nil
 	}
-	status := make(map[int64]string, len(ids))
-	err = s.l.query(ctx, `SELECT m.job, coalesce(j.status::text, '') FROM unnest($1::bigint[]) AS m (job) LEFT JOIN jobs AS j ON j.id = m.job`, []any{ids}, func(rows pgx.Rows) error {
-		var id int64
-		var now string
-		_, err := pgx.ForEachRow(rows, []any{&id, &now}, func() error {
-			status[id] = now
-			return nil
-		})
-		return err
-	})
+	status, err := s.statusOf(ctx, ids)
 	if err != nil {
 		return err
 	}
 	return s.l.options.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
+		ended, err := s.ended(ctx, chunk)
+		if err != nil {
+			return err
+		}
 		for _, m := range chunk {
 			switch now, stranger := status[m.JobID]; {
+			case ended[m.TaskID] != "" && isLoose(m):
+				s.add(&s.finished, m.TaskID, fmt.Sprintf("task %s: job %s", m.TaskID, ended[m.TaskID]))
 			case m.JobID <= 0 || !stranger || !queue.RunsJob(s.l.options.Tasks, m.Name):
 			case now == "":
 				s.add(&s.orphans, m.TaskID, fmt.Sprintf("task %s: there is no job %d", m.TaskID, m.JobID))
@@ -158,6 +190,46 @@ func (s *survey) strangers(ctx context.Context) error {
 			}
 		}
 		return nil
+	})
+}
+
+// statusOf reads the status of jobs, "" for those that there are not.
+func (s *survey) statusOf(ctx context.Context, ids []int64) (map[int64]string, error) {
+	status := make(map[int64]string, len(ids))
+	if len(ids) == 0 {
+		return status, nil
+	}
+	return status, s.l.query(ctx, `SELECT m.job, coalesce(j.status::text, '') FROM unnest($1::bigint[]) AS m (job) LEFT JOIN jobs AS j ON j.id = m.job`, []any{ids}, func(rows pgx.Rows) error {
+		var id int64
+		var now string
+		_, err := pgx.ForEachRow(rows, []any{&id, &now}, func() error {
+			status[id] = now
+			return nil
+		})
+		return err
+	})
+}
+
+// ended reads which of some messages that name no job are of a row whose job has ended.
+func (s *survey) ended(ctx context.Context, chunk []celery.Found) (map[string]string, error) {
+	var tasks []string
+	for _, m := range chunk {
+		if isLoose(m) {
+			tasks = append(tasks, m.TaskID)
+		}
+	}
+	if len(tasks) == 0 {
+		return nil, nil
+	}
+	jobs := map[string]string{}
+	return jobs, s.l.query(ctx, `SELECT task_id, format('%s is %s', id, status) FROM jobs
+		WHERE task_id = ANY ($1::text[]) AND status::text IN ('COMPLETED', 'FAILED', 'CANCELLED')`, []any{tasks}, func(rows pgx.Rows) error {
+		var task, job string
+		_, err := pgx.ForEachRow(rows, []any{&task, &job}, func() error {
+			jobs[task] = job
+			return nil
+		})
+		return err
 	})
 }
 

@@ -15,14 +15,14 @@ func taskChecks() []*Check {
 		},
 		{
 			ID: "LGQ007", Family: Queue, Severity: Error, Title: "Jobs are queued twice",
-			Meaning: "Two messages in the broker run the same job: it will be worked on twice.",
+			Meaning: "Two messages in the broker run the same job, or the same task of one that names no job (enrich_lead_task): it will be worked on twice.",
 			Remedy:  "Let it be mended (`--fix` withdraws all messages but one, and keeps their bytes). See who queued it again: a resume of the app beside the old message is the usual reason.",
 			needs:   broker, twice: true, Reads: brokerReads,
 			inspect: surveyed(broker, func(s *survey) outcome { return s.twice }), fix: withdrawDoubles,
 		},
 		{
 			ID: "LGQ008", Family: Queue, Severity: Warning, Title: "Tasks of finished jobs are queued",
-			Meaning: "A message waits whose job is COMPLETED, FAILED or CANCELLED: a worker will do the work again.",
+			Meaning: "A message waits whose job is COMPLETED, FAILED or CANCELLED, by its job_id, or where it names none (enrich_lead_task) by the task_id of a job: a worker will do the work again.",
 			Remedy:  "If the work must not be done again, take the message out: `leadgenctl tasks withdraw <task id>`, which keeps it for `tasks restore`. Otherwise let the worker run it. Find out who queued it.",
 			needs:   broker | postgres, twice: true, Reads: brokerReads,
 			inspect: surveyed(broker|postgres, func(s *survey) outcome { return s.finished }),

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"hash/maphash"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/leadgenctl/leadgenctl/queue"
 	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
+
+// doubledTask stands before the id of a task that names no job, in place of a job's id.
+const doubledTask = "task "
 
 // copies is what the broker holds of a job that is there more than once.
 type copies struct {
@@ -20,26 +25,37 @@ type copies struct {
 	queued   map[uint64]int // how many messages there are, copies that are equal to the byte as one
 }
 
-// doubles are the jobs whose messages are withdrawn.
+// doubles are the jobs whose messages are withdrawn, by their id; or tasks that name none.
 type doubles struct {
 	seed maphash.Seed
-	jobs map[int64]*copies
+	jobs map[string]*copies
+}
+
+func (d *doubles) of(f celery.Found) *copies {
+	if isLoose(f) {
+		return d.jobs[doubledTask+f.TaskID]
+	}
+	return d.jobs[strconv.FormatInt(f.JobID, 10)]
 }
 
 // withdraw takes, of each doubled job, all queued messages out but one, or all where a
 // worker has one.
 func withdraw(ctx context.Context, m *mending, subjects []string) (int64, error) {
-	ids, err := numbers(subjects)
+	isTask := func(subject string) bool { return strings.HasPrefix(subject, doubledTask) }
+	ids, err := numbers(slices.DeleteFunc(slices.Clone(subjects), isTask))
 	if err != nil {
 		return 0, err
 	}
-	d := &doubles{maphash.MakeSeed(), map[int64]*copies{}}
+	d := &doubles{maphash.MakeSeed(), map[string]*copies{}}
+	for _, s := range subjects {
+		d.jobs[s] = &copies{queued: map[uint64]int{}}
+	}
 	task, err := m.tasksOf(ctx, ids)
 	if err != nil {
 		return 0, err
 	}
-	for _, id := range ids {
-		d.jobs[id] = &copies{task: task[id], queued: map[uint64]int{}}
+	for id, name := range task {
+		d.jobs[strconv.FormatInt(id, 10)].task = name
 	}
 	if err := m.Broker.EachMessage(ctx, func(chunk []celery.Found) error {
 		for _, f := range chunk {
@@ -67,7 +83,7 @@ func withdraw(ctx context.Context, m *mending, subjects []string) (int64, error)
 
 // meet notes a message. They come from the heads of the lists on: the later one runs first.
 func (d *doubles) meet(f celery.Found) {
-	c := d.jobs[f.JobID]
+	c := d.of(f)
 	if c == nil {
 		return
 	}
@@ -85,7 +101,7 @@ func (d *doubles) meet(f celery.Found) {
 // superfluous says whether a message is to be taken out. One that a worker has given back
 // meanwhile was not met queued, and may be the last of its job.
 func (d *doubles) superfluous(f celery.Found) bool {
-	c := d.jobs[f.JobID]
+	c := d.of(f)
 	if c == nil {
 		return false
 	}

@@ -32,6 +32,13 @@ func (h *house) raw(task, kwargs string) string {
 	return m
 }
 
+// enrich queues an enrichment, whose message names no job.
+func (h *house) enrich(task string) {
+	h.t.Helper()
+	m := strings.Replace(message(task, `{"lead_id": "l", "campaign_id": "c"}`), "process_job_task", "enrich_lead_task", 1)
+	h.must(h.redis.Client.LPush(context.Background(), "celery", m).Err())
+}
+
 // reserve gives a message to a worker that does not answer.
 func (h *house) reserve(task, kwargs string) {
 	h.t.Helper()
@@ -104,6 +111,22 @@ func TestOneMessageOfADoubledJobStays(t *testing.T) {
 				t.Errorf("after the fix: %+v", found)
 			}
 		})
+	}
+}
+
+// Of an enrichment that was sent twice one message stays, the one that runs first.
+func TestOneMessageOfADoubledEnrichmentStays(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.worker()
+	h.enrich("twice")
+	h.enrich("once")
+	h.enrich("twice")
+	if n, err := h.fix("LGQ007"); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if held := h.held()[0]; strings.Join(held, " ") != "queued/once queued/twice" {
+		t.Errorf("%q are left", held)
 	}
 }
 
