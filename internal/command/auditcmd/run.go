@@ -91,7 +91,7 @@ func runAudit(ctx context.Context, o *runOptions) error {
 	partial := false
 	o.audit.Warn = func(err error) {
 		partial = true
-		o.f.IO.Warnf("%v", cmdutil.Explain(err))
+		o.f.WarnError(err)
 	}
 	out, err := audit.Do(ctx, o.audit)
 	var busy *audit.BusyError

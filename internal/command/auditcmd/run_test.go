@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/leadgenctl/leadgenctl/internal/testenv"
 )
 
 // told wants one message, of one kind of event with a count.
@@ -389,4 +391,13 @@ func TestWithoutTheSchemaTheStateFileKeepsWhatWasTold(t *testing.T) {
 	p.told("new", 4)
 	p.audit(5)
 	p.silent()
+}
+
+// Without our tables an audit tells what it finds, and how they are installed.
+func TestAnAuditWithoutOurTablesSaysHowToInstallThem(t *testing.T) {
+	t.Parallel()
+	cli := testenv.NewCLI(t, testenv.NewDatabase(t).URL, testenv.NewRedis(t).URL)
+	if r := cli.Expect(5, "audit", "run", "--fail-on=never"); !strings.Contains(r.Stderr, "leadgenctl migrate up --to base") || !strings.Contains(r.Stdout, "not kept") {
+		t.Errorf("%s%s", r.Stdout, r.Stderr)
+	}
 }

@@ -147,3 +147,13 @@ func last(err error) string {
 		err = inner
 	}
 }
+
+// WarnError tells of an error that ends nothing, with the next step where one is known.
+func (f *Factory) WarnError(err error) {
+	err = Explain(err)
+	if hint := exit.Hint(err); hint != "" {
+		f.IO.Warnf("%v\n  %s", err, hint)
+		return
+	}
+	f.IO.Warnf("%v", err)
+}

@@ -99,7 +99,7 @@ func (o *options) connect(ctx context.Context) (*monitor.Monitor, error) {
 		o.monitor.Host = "unknown"
 	}
 	o.monitor.Breaker, o.monitor.Queue, o.monitor.Pool, o.monitor.Channels = b, q, pool, channels
-	o.monitor.Warn = func(err error) { o.f.IO.Warnf("%v", cmdutil.Explain(err)) }
+	o.monitor.Warn = o.f.WarnError
 	m, err := monitor.New(o.monitor)
 	var busy *monitor.BusyError
 	if errors.As(err, &busy) {
