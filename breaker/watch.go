@@ -24,7 +24,7 @@ type Position struct {
 // without ID and epoch; when it is adopted it is not yielded again. So is the loss of
 // an open breaker, which is not a closing. While Redis cannot be read it yields the
 // error once, with a zero Event, and goes on trying; events that were recorded
-// meanwhile follow.
+// meanwhile follow. Those that a server which took over still has are not repeated.
 func (b *Breaker) Watch(ctx context.Context, after string) iter.Seq2[Event, error] {
 	return b.WatchFrom(ctx, &Position{After: after})
 }
@@ -41,9 +41,10 @@ func (b *Breaker) WatchFrom(ctx context.Context, at *Position) iter.Seq2[Event, 
 type watcher struct {
 	b       *Breaker
 	at      *Position
-	fresh   bool  // nothing was read yet, and what lies there is not news
-	opened  Event // the last event of an open breaker: what is lost when it is
-	failing bool  // the last read failed
+	fresh   bool   // nothing was read yet, and what lies there is not news
+	back    string // the ID that was reached before the stream was found to end earlier
+	opened  Event  // the last event of an open breaker: what is lost when it is
+	failing bool   // the last read failed
 	yield   func(Event, error) bool
 }
 
@@ -63,14 +64,18 @@ func (w *watcher) look(ctx context.Context) (again bool, err error) {
 		return false, nil
 	}
 	if idLess(s.newest, w.at.After) {
-		// The stream was lost and began again, perhaps on a clock that is behind.
-		w.at.After = "0-0"
+		// A server without the last events took over, or the stream was lost and began
+		// again on a clock that is behind.
+		w.back, w.at.After = w.at.After, "0-0"
 		if s.newest != "" {
 			return true, nil
 		}
 	}
 	for _, e := range s.events {
 		w.at.After = e.ID
+		if e.Epoch <= w.at.Epoch && !idLess(w.back, e.ID) {
+			continue // it was seen before
+		}
 		if err := w.recorded(e); err != nil {
 			return false, err
 		}
@@ -86,7 +91,7 @@ func (w *watcher) recorded(e Event) error {
 	if strings.HasPrefix(string(e.Kind), "legacy_") {
 		return nil
 	}
-	told := e.Transition() && e.Source == SourcePython && w.at.Pending && e.State == w.at.State
+	told := e.Transition() && e.Source == SourcePython && w.at.Pending && e.State == w.at.State && !w.at.Lost
 	w.at.State, w.at.Epoch, w.at.Pending, w.at.Lost = e.State, max(w.at.Epoch, e.Epoch), false, false
 	if told {
 		return nil
@@ -105,8 +110,7 @@ func (w *watcher) unrecorded(st Status) error {
 	}
 	was := *at
 	at.Epoch = max(was.Epoch, st.Epoch)
-	// A ledger that says open knows less than a closing that was seen and not recorded.
-	lost := !st.Exists && (was.State == Open || st.Lost && !was.Pending)
+	lost := was.lost(st)
 	switch {
 	case lost && !was.Lost:
 		at.State, at.Lost = Open, true
@@ -119,6 +123,16 @@ func (w *watcher) unrecorded(st Status) error {
 		return nil
 	}
 	return w.tell(change(was.State, st), nil)
+}
+
+// lost says whether an open breaker that was seen is not in Redis any more: its key is
+// gone, or Redis went back to before it opened.
+func (p Position) lost(st Status) bool {
+	if !st.Exists {
+		// A ledger that says open knows less than a closing that was seen and not recorded.
+		return p.State == Open || st.Lost && !p.Pending
+	}
+	return p.State == Open && !p.Pending && st.State == Closed && !st.External && st.Epoch < p.Epoch
 }
 
 // change is the event of a state that has none in the stream.

@@ -44,7 +44,7 @@ func next(t *testing.T, ch <-chan seen) seen {
 	case s := <-ch:
 		return s
 	case <-time.After(time.Minute):
-		t.Fatal("nothing came within 10s")
+		t.Fatal("nothing came within a minute")
 		return seen{}
 	}
 }
@@ -189,6 +189,52 @@ func TestWatchBeginsAgainWhereTheStreamDid(t *testing.T) {
 	none(t, ch)
 }
 
+// A server that took over without the last events has nothing that was not told before;
+// that it does not know of the opening is a loss.
+func TestWatchRepeatsNothingAfterAFailover(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b, c := newBreaker(t, breaker.Settings{PollInterval: 10 * time.Millisecond})
+	ch := watch(t, b, "0-0")
+	must(b.Open(ctx, breaker.OpenOptions{Reason: "first"}))(t)
+	must(b.Close(ctx, breaker.CloseOptions{Reason: "back"}))(t)
+	next(t, ch)
+	next(t, ch)
+	replica := dump(t, c, b.Keys())
+	must(b.Open(ctx, breaker.OpenOptions{Reason: "second"}))(t)
+	next(t, ch)
+	replica()
+	if e := next(t, ch); e.Kind != breaker.EventLost || e.Epoch != 3 || e.Reason != "second" {
+		t.Fatalf("%+v", e)
+	}
+	none(t, ch)
+	must(b.Restore(ctx, breaker.Durable{State: breaker.Open, Epoch: 3, At: time.Now(), OpenedAt: noon, Reason: "second"}))(t)
+	if e := next(t, ch); e.Kind != breaker.EventRestored || e.Epoch != 3 {
+		t.Fatalf("%+v", e)
+	}
+	replica = dump(t, c, b.Keys())
+	must(b.Close(ctx, breaker.CloseOptions{}))(t)
+	next(t, ch)
+	replica()
+	if e := next(t, ch); e.Kind != breaker.EventOpened || e.Epoch != 3 {
+		t.Fatalf("%+v", e)
+	}
+	must(b.Close(ctx, breaker.CloseOptions{Reason: "again"}))(t) // gets the number of the one that was lost
+	if e := next(t, ch); e.Kind != breaker.EventClosed || e.Epoch != 4 || e.Reason != "again" {
+		t.Fatalf("%+v", e)
+	}
+	none(t, ch)
+}
+
+// dump keeps what the breaker's keys hold, for what it returns to put back.
+func dump(t *testing.T, c redis.UniversalClient, k breaker.Keys) (restore func()) {
+	ctx, p := context.Background(), c.TxPipeline()
+	for _, key := range []string{k.Breaker, k.Ledger, k.Events} {
+		p.RestoreReplace(ctx, key, 0, must(c.Dump(ctx, key).Result())(t))
+	}
+	return func() { must(p.Exec(ctx))(t) }
+}
+
 const pythonLater = `{"state": "open", "opened_at": "2026-01-05T12:00:00", "closed_at": null, "metadata": {"last_error": "OpenAI timeout", "error_type": "timeout", "failed_at": "2026-01-05T12:00:00"}}`
 
 // What Python wrote over the same state again is told by what it wrote, not by the ledger.
@@ -264,6 +310,29 @@ func TestWatchTellsALoss(t *testing.T) {
 			none(t, ch)
 		})
 	}
+}
+
+// What Python opens again after a loss is told, also where it is recorded at once.
+func TestWatchTellsAnOpeningAfterALoss(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b, c := newBreaker(t, breaker.Settings{PollInterval: 10 * time.Millisecond})
+	at := &breaker.Position{After: "0-0"}
+	ch, stop := watchFrom(t, b, at)
+	write(t, c, pythonLater, time.Hour)
+	next(t, ch)
+	c.Del(ctx, b.Keys().Breaker)
+	if e := next(t, ch); e.Kind != breaker.EventLost {
+		t.Fatalf("%+v", e)
+	}
+	stop()
+	write(t, c, pythonLater, time.Hour)
+	must(b.Adopt(ctx, 0))(t)
+	ch, _ = watchFrom(t, b, at)
+	if e := next(t, ch); e.Kind != breaker.EventOpened || e.Epoch != 1 {
+		t.Errorf("%+v", e)
+	}
+	none(t, ch)
 }
 
 // A closing that Python wrote and nobody recorded stays one when its key expires.
