@@ -169,7 +169,7 @@ func (w *watcher) loss(was Position, st Status) Event {
 }
 
 func (w *watcher) tell(e Event, err error) error {
-	if e.State == Open {
+	if e.State == Open && (e.Kind != EventRestored || e.Epoch != w.opened.Epoch) { // which says why it was put back
 		w.opened = e
 	}
 	if !w.yield(e, err) {

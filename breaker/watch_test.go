@@ -312,6 +312,24 @@ func TestWatchTellsALoss(t *testing.T) {
 	}
 }
 
+// Why a lost key was put back is not why the breaker is open.
+func TestWatchTellsALossWithItsCause(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b, c := newBreaker(t, breaker.Settings{PollInterval: 10 * time.Millisecond})
+	ch, k := watch(t, b, "0-0"), b.Keys()
+	must(b.Open(ctx, breaker.OpenOptions{Reason: "down"}))(t)
+	next(t, ch)
+	c.Del(ctx, k.Breaker)
+	must(b.Adopt(ctx, 0))(t)
+	for e := next(t, ch); e.Kind != breaker.EventRestored; e = next(t, ch) {
+	}
+	c.Del(ctx, k.Breaker, k.Ledger, k.Events)
+	if e := next(t, ch); e.Kind != breaker.EventLost || e.Reason != "down" {
+		t.Errorf("%+v", e)
+	}
+}
+
 // What Python opens again after a loss is told, also where it is recorded at once.
 func TestWatchTellsAnOpeningAfterALoss(t *testing.T) {
 	t.Parallel()
