@@ -37,7 +37,7 @@ func newMetrics() *metrics {
 		return c
 	}
 	m.open = gauge("leadgenctl_breaker_open", "Whether the global circuit breaker is open, as the app sees it.")
-	m.lost = gauge("leadgenctl_breaker_lost", "Whether Redis lost the open breaker, which the app takes for closed.")
+	m.lost = gauge("leadgenctl_breaker_lost", "Whether Redis lost the open breaker, which the app takes for closed, and it can be put back.")
 	m.epoch = gauge("leadgenctl_breaker_epoch", "The epoch of the breaker's last transition.")
 	m.openedAt = gauge("leadgenctl_breaker_opened_timestamp_seconds", "When the breaker opened; 0 while it is closed.")
 	m.ttl = gauge("leadgenctl_breaker_key_ttl_seconds", "What is left of the life of the breaker's key; 0, as it should be, for no time to live.")

@@ -48,9 +48,9 @@ dashboard. /healthz answers 200 while the monitor does its work, else 503.`,
 	flags, m := cmd.Flags(), &o.monitor
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:9464", "address of /metrics and /healthz; port 0 for a free one")
 	flags.StringVar(&m.StateFile, "state", "", "what was told (default: leadgenctl/monitor.json below the XDG state folder)")
-	flags.DurationVar(&m.Interval, "interval", 15*time.Second, "how often everything is looked at; transitions are seen at once")
-	flags.DurationVar(&m.MaxOpen, "max-open", time.Hour, "how long the breaker may be open before that is told")
-	flags.DurationVar(&m.Remind, "remind", 24*time.Hour, "how often that is told again")
+	cmdutil.DurationVar(flags, &m.Interval, "interval", 15*time.Second, "how often everything is looked at; transitions are seen at once")
+	cmdutil.DurationVar(flags, &m.MaxOpen, "max-open", time.Hour, "how long the breaker may be open before that is told")
+	cmdutil.DurationVar(flags, &m.Remind, "remind", 24*time.Hour, "how often that is told again")
 	return cmd
 }
 
