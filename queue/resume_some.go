@@ -2,9 +2,12 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/leadgenctl/leadgenctl/breaker"
 )
 
 // ResumeJobs resumes some paused jobs, each with exactly one task, and leaves all others as
@@ -17,7 +20,14 @@ func (m *Manager) ResumeJobs(ctx context.Context, ids []int64) (Dispatched, erro
 	if err != nil {
 		return Dispatched{}, err
 	}
+	m.settings.Step("queue.resume_some.closed")
 	err = m.inTx(ctx, "resume jobs", func(tx pgx.Tx) error {
+		if last, err = latest(ctx, tx); err != nil {
+			return err
+		}
+		if last.State == breaker.Open { // since then
+			return fmt.Errorf("resume jobs: %w", ErrBreakerOpen)
+		}
 		if err := m.findLeads(ctx, tx, Paused); err != nil {
 			return err
 		}

@@ -107,3 +107,26 @@ func TestTheBrokerAloneIsLookedAt(t *testing.T) {
 		}
 	}
 }
+
+// A breaker that opens while lost tasks are made anew pauses those jobs like all others.
+func TestABreakerThatOpensDuringAFixLeavesNoJobActive(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.worker()
+	h.db.NewCampaign(t, "RUNNING", testenv.Job{Status: "PENDING"})
+	h.exec("UPDATE jobs SET task_id = NULL, updated_at = now() - interval '1 day' WHERE status = 'PENDING'")
+	var err error
+	h.manager, err = queue.New(h.db.Pool, h.breaker, queue.Settings{Broker: h.broker, Step: func(name string) {
+		if name == "queue.resume_some.closed" {
+			m, err := queue.New(h.db.Pool, h.breaker, queue.Settings{Broker: h.broker})
+			h.must(err)
+			_, err = m.Open(context.Background(), breaker.OpenOptions{Reason: "meanwhile"})
+			h.must(err)
+		}
+	}})
+	h.must(err)
+	if n, err := h.fix("LGQ005"); n == 0 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	h.must(h.db.Expect("SELECT count(*) = 0 FROM jobs WHERE status IN ('PENDING', 'PROCESSING')"))
+}
