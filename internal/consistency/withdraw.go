@@ -17,10 +17,11 @@ const doubledTask = "task "
 
 // copies is what the broker holds of a job that is there more than once.
 type copies struct {
-	task     string // that the job's row names
-	reserved bool   // a worker has one: it stays, since nobody can take it back
-	keep     uint64 // otherwise the message that stays: that of the row's task, or the one that runs first
-	own      bool   // keep is of the row's task
+	task     string   // that the job's row names
+	reserved bool     // a worker has one: it stays, since nobody can take it back
+	fetched  []string // the bytes of those that a worker has: met queued before, it is the same message
+	keep     uint64   // otherwise the message that stays: that of the row's task, or the one that runs first
+	own      bool     // keep is of the row's task
 	found    celery.Found
 	queued   map[uint64]int // how many messages there are, copies that are equal to the byte as one
 }
@@ -89,6 +90,7 @@ func (d *doubles) meet(f celery.Found) {
 	}
 	if f.Place != queue.PlaceQueued {
 		c.reserved = true
+		c.fetched = append(c.fetched, strings.Clone(f.Raw))
 		return
 	}
 	this := d.identity(f)
@@ -99,14 +101,14 @@ func (d *doubles) meet(f celery.Found) {
 }
 
 // superfluous says whether a message is to be taken out. One that a worker has given back
-// meanwhile was not met queued, and may be the last of its job.
+// meanwhile was not met queued, or was fetched behind that, and may be the last of its job.
 func (d *doubles) superfluous(f celery.Found) bool {
 	c := d.of(f)
 	if c == nil {
 		return false
 	}
 	this := d.identity(f)
-	return c.queued[this] > 0 && (c.reserved || c.keep != this)
+	return c.queued[this] > 0 && (c.reserved || c.keep != this) && !slices.Contains(c.fetched, f.Raw)
 }
 
 // identity tells a message from any other, but for those that are equal to the byte on

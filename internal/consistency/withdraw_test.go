@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/leadgenctl/leadgenctl/internal/consistency"
 	"github.com/leadgenctl/leadgenctl/queue"
@@ -176,5 +178,57 @@ func TestDoublesAmongTraffic(t *testing.T) {
 		if len(held[id]) != 1 || held[id][0] != fmt.Sprintf("queued/task-%d", id) {
 			t.Fatalf("job %d: %q is left", id, held[id])
 		}
+	}
+}
+
+// fetchedOnce is a worker that fetches the oldest message while the nth look at the reserved
+// ones is made, and gives it back, to the byte, when that is done: kombu does so with one
+// that was given back before.
+type fetchedOnce struct {
+	redis *redis.Client
+	nth   int
+}
+
+func (f *fetchedOnce) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (f *fetchedOnce) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (f *fetchedOnce) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() != "hscan" {
+			return next(ctx, cmd)
+		}
+		if f.nth--; f.nth != 0 {
+			return next(ctx, cmd)
+		}
+		m := f.redis.RPop(ctx, "celery").Val()
+		kept := fmt.Sprintf(`[%s, "", "celery"]`, m)
+		err := errors.Join(f.redis.HSet(ctx, "unacked", "tag", kept).Err(), next(ctx, cmd))
+		return errors.Join(err, f.redis.HDel(ctx, "unacked", "tag").Err(), f.redis.RPush(ctx, "celery", m).Err())
+	}
+}
+
+// A message that is met on the list and with a worker, and given back, may be the last.
+func TestAMessageThatIsGivenBackStays(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.worker()
+	id := int64(h.fixture.JobIDs[0])
+	h.raw("first", jobKwargs(id))
+	h.raw("second", jobKwargs(id))
+	o, err := redis.ParseURL(h.redis.URL)
+	h.must(err)
+	client := redis.NewClient(o)
+	t.Cleanup(func() { client.Close() })
+	client.AddHook(&fetchedOnce{h.redis.Client, 3}) // two looks find the job, the third pass is for what to take
+	h.broker, err = celery.NewRedis(client, celery.Options{})
+	h.must(err)
+	if n, err := h.fix("LGQ007"); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if held := h.held()[id]; strings.Join(held, " ") != "queued/first" {
+		t.Errorf("%q is left", held)
 	}
 }
