@@ -69,6 +69,9 @@ func halfApplied(ctx context.Context, l *look, _ *Check) (outcome, error) {
 	case st.Epoch > t.epoch:
 		return one(fmt.Sprintf("Redis knows epoch %d (%s since %s); PostgreSQL knows epoch %d (%s)", st.Epoch, st.State, moment(st.At), t.epoch, t.state)), nil
 	case !t.applied:
+		if at, err := l.atWork(); err != nil || at.Ramp && t.state == breaker.Closed { // the paced resume marks it at its end
+			return outcome{}, err
+		}
 		return one(fmt.Sprintf("epoch %d (%s since %s) is recorded, and the jobs have not followed it", t.epoch, t.state, moment(t.at))), nil
 	}
 	return outcome{}, nil
