@@ -73,8 +73,8 @@ func (m *Manager) applyClosed(ctx context.Context, tx pgx.Tx, now entry, ro *Res
 		a.findings, err = leftToOthers(ctx, tx)
 		return err
 	}
-	if ro != nil && ro.undo != nil {
-		if a.undone, err = undo(ctx, tx, ro.undo); err != nil {
+	if ro != nil && ro.Undo {
+		if a.undone, err = m.undo(ctx, tx); err != nil {
 			return err
 		}
 	}

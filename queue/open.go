@@ -66,11 +66,6 @@ func (m *Manager) Close(ctx context.Context, o breaker.CloseOptions, ro ResumeOp
 	}
 	m.settings.Step("queue.close.redis")
 	ro.Continue = !ro.paced() && !ro.Undo
-	if ro.Undo {
-		if ro.undo, err = m.putBack(ctx); err != nil {
-			return m.partial(Result{Transition: t}, err)
-		}
-	}
 	return m.follow(ctx, last, before, t, &ro)
 }
 

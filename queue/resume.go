@@ -31,8 +31,6 @@ type ResumeOptions struct {
 	// is left is resumed.
 	Undo bool
 
-	undo *survey // where the jobs' own tasks are, for Undo
-
 	// Continue goes on with a paced resume that was interrupted, at its own pace.
 	Continue bool
 }

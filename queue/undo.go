@@ -35,8 +35,17 @@ func (m *Manager) putBack(ctx context.Context) (*survey, error) {
 }
 
 // undo makes paused jobs what they were whose own task is still queued or with a worker.
-// The others are left: they are resumed.
-func undo(ctx context.Context, tx pgx.Tx, sv *survey) (n int64, err error) {
+// The others are left: they are resumed. Messages go back under the lock of job state: to a
+// job that somebody resumes meanwhile one would come back beside its new task.
+func (m *Manager) undo(ctx context.Context, tx pgx.Tx) (n int64, err error) {
+	// That takes its time; a transaction that is ended over it would let go of the lock.
+	if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+		return 0, err
+	}
+	sv, err := m.putBack(ctx)
+	if err != nil {
+		return 0, err
+	}
 	var jobs []int64
 	var tasks []string
 	for i, h := range sv.hits {

@@ -1,6 +1,7 @@
 package celery_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/leadgenctl/leadgenctl/internal/servers"
 	"github.com/leadgenctl/leadgenctl/internal/testenv"
 	"github.com/leadgenctl/leadgenctl/queue"
+	"github.com/leadgenctl/leadgenctl/queue/celery"
 )
 
 // A pause is undone: every job is what it was, with its error and its own task, and its
@@ -86,5 +88,50 @@ func TestAnUndoHasNoPace(t *testing.T) {
 	p := newPlatform(t, queue.Settings{})
 	if _, err := p.queue.Close(t.Context(), breaker.CloseOptions{}, queue.ResumeOptions{Undo: true, Batch: 1}); err == nil || errors.Is(err, queue.ErrBrokerAway) {
 		t.Errorf("%v", err)
+	}
+}
+
+// undoing is the real broker, where something happens before messages go back.
+type undoing struct {
+	*celery.Redis
+	before func()
+}
+
+func (u *undoing) PutBack(ctx context.Context, choose func(string) bool) (int64, error) {
+	u.before()
+	return u.Redis.PutBack(ctx, choose)
+}
+
+// Somebody reconciles while withdrawn messages go back: no job gets a new task beside its own.
+func TestNobodyResumesBesideAnUndo(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t, queue.Settings{})
+	p.pending(t, 5)
+	p.queueOld(t, "true")
+	p.open(t)
+	if _, err := p.queue.WithdrawPaused(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	reconciled := make(chan error, 1)
+	m := p.with(t, queue.Settings{Broker: &undoing{p.broker, func() {
+		go func() {
+			_, err := p.queue.Reconcile(t.Context())
+			reconciled <- err
+		}()
+		testenv.Eventually(t, time.Minute, func() error { // it is done, or waits
+			if len(reconciled) == 1 {
+				return nil
+			}
+			return p.db.Expect("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+		})
+	}}})
+	if _, err := m.Close(t.Context(), breaker.CloseOptions{}, queue.ResumeOptions{Undo: true}); err != nil {
+		t.Error(err)
+	}
+	if err := <-reconciled; err != nil {
+		t.Error(err)
+	}
+	if n := p.depth(t); n != 5 {
+		t.Errorf("%d messages of 5 jobs", n)
 	}
 }
