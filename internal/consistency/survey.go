@@ -149,6 +149,7 @@ func (s *survey) repeated(ctx context.Context) error {
 			switch {
 			case !repeats || !isLoose(m):
 			case before:
+				delete(met, s.hash(m.TaskID)) // told once, however many there are
 				s.add(&s.twice, doubledTask+m.TaskID, fmt.Sprintf("task %s (%s): a second message in %s", m.TaskID, m.Name, m.List))
 			default:
 				met[s.hash(m.TaskID)] = true
