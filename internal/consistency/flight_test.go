@@ -122,7 +122,7 @@ func TestABreakerThatOpensDuringAFixLeavesNoJobActive(t *testing.T) {
 	h.exec("UPDATE jobs SET task_id = NULL, updated_at = now() - interval '1 day' WHERE status = 'PENDING'")
 	var err error
 	h.manager, err = queue.New(h.db.Pool, h.breaker, queue.Settings{Broker: h.broker, Step: func(name string) {
-		if name == "queue.resume_some.closed" {
+		if name == "queue.resume_jobs.closed" {
 			m, err := queue.New(h.db.Pool, h.breaker, queue.Settings{Broker: h.broker})
 			h.must(err)
 			_, err = m.Open(context.Background(), breaker.OpenOptions{Reason: "meanwhile"})

@@ -105,7 +105,7 @@ func (m *Monitor) compare(r recorded, st breaker.Status) {
 		if !r.known || s.Position != r.at || unseen || lost == s.Lost {
 			return msg, false
 		}
-		s.Lost, s.Bare = lost, false
+		s.Lost, s.Unrecorded = lost, false
 		now := time.Now().UTC()
 		if !lost {
 			return m.found(breaker.Event{State: st.State, Epoch: st.Epoch, At: now, OpenedAt: st.OpenedAt}), true
@@ -117,7 +117,7 @@ func (m *Monitor) compare(r recorded, st breaker.Status) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.metrics.lost.Set(0)
-	if m.state.Lost && !m.state.Bare { // a bare loss is told once: no command ends it
+	if m.state.Lost && !m.state.Unrecorded { // one of an opening that nobody recorded is told once: no command ends it
 		m.metrics.lost.Set(1)
 	}
 }

@@ -164,7 +164,7 @@ func (m *Monitor) watch(ctx context.Context) {
 		case e.Kind == breaker.EventLost:
 			m.tellIf(func(s *state) (notify.Message, bool) {
 				told := s.Lost
-				s.Position, s.Lost, s.Bare = at, true, e.Epoch == 0
+				s.Position, s.Lost, s.Unrecorded = at, true, e.Epoch == 0
 				return m.lost(e), !told
 			})
 		case e.Kind == breaker.EventRestored:

@@ -15,13 +15,13 @@ import (
 
 // state is what a monitor must know after a restart.
 type state struct {
-	Position breaker.Position `json:"position"`        // how far the breaker's transitions were told
-	Lost     bool             `json:"lost"`            // it was told that Redis lost the open breaker
-	Bare     bool             `json:"bare,omitempty"`  // that opening was recorded nowhere: there is nothing to put back
-	Failures int64            `json:"failures"`        // the last row of leadgenctl.dispatch_failures that was seen
-	OpenTold time.Time        `json:"open_told"`       // when it was last told that the breaker stays open
-	Waits    *waits           `json:"waits,omitempty"` // what must still be told of the last transition
-	Pending  []pending        `json:"pending,omitempty"`
+	Position   breaker.Position `json:"position"`             // how far the breaker's transitions were told
+	Lost       bool             `json:"lost"`                 // it was told that Redis lost the open breaker
+	Unrecorded bool             `json:"unrecorded,omitempty"` // nobody had recorded that opening: there is nothing to put back
+	Failures   int64            `json:"failures"`             // the last row of leadgenctl.dispatch_failures that was seen
+	OpenTold   time.Time        `json:"open_told"`            // when it was last told that the breaker stays open
+	Waits      *waits           `json:"waits,omitempty"`      // what must still be told of the last transition
+	Pending    []pending        `json:"pending,omitempty"`
 }
 
 func (s *state) load(name string) error {

@@ -53,9 +53,9 @@ func TestAPauseIsUndoneExactly(t *testing.T) {
 	})
 }
 
-// Killed after the messages are back, closing again resumes the jobs, and none twice.
-func TestAnUndoThatDiesIsCompleted(t *testing.T) {
-	t.Parallel()
+// withdrawn is a platform with five paused jobs whose messages were taken off the queue.
+func withdrawn(t *testing.T) *platform {
+	t.Helper()
 	p := newPlatform(t, queue.Settings{})
 	p.pending(t, 5)
 	p.queueOld(t, "true")
@@ -63,6 +63,13 @@ func TestAnUndoThatDiesIsCompleted(t *testing.T) {
 	if _, err := p.queue.WithdrawPaused(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// Killed after the messages are back, closing again resumes the jobs, and none twice.
+func TestAnUndoThatDiesIsCompleted(t *testing.T) {
+	t.Parallel()
+	p := withdrawn(t)
 	type died struct{}
 	func() {
 		defer func() {
@@ -105,13 +112,7 @@ func (u *undoing) PutBack(ctx context.Context, choose func(string) bool) (int64,
 // Somebody reconciles while withdrawn messages go back: no job gets a new task beside its own.
 func TestNobodyResumesBesideAnUndo(t *testing.T) {
 	t.Parallel()
-	p := newPlatform(t, queue.Settings{})
-	p.pending(t, 5)
-	p.queueOld(t, "true")
-	p.open(t)
-	if _, err := p.queue.WithdrawPaused(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	p := withdrawn(t)
 	reconciled := make(chan error, 1)
 	m := p.with(t, queue.Settings{Broker: &undoing{p.broker, func() {
 		go func() {

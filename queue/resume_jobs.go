@@ -20,7 +20,7 @@ func (m *Manager) ResumeJobs(ctx context.Context, ids []int64) (Dispatched, erro
 	if err != nil {
 		return Dispatched{}, err
 	}
-	m.settings.Step("queue.resume_some.closed")
+	m.settings.Step("queue.resume_jobs.closed")
 	err = m.inTx(ctx, "resume jobs", func(tx pgx.Tx) error {
 		if last, err = latest(ctx, tx); err != nil {
 			return err
